@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Deadlocks over a lock and a channel: who has the lock waits at the channel, and who would be at
- * its other end waits for the lock. A lock has an owner; a channel's other end may be whoever can
- * get at it. So it is asked of those channels alone at which somebody waits whose code has taken a
- * lock, and whom others wait for: can one of these get at it, by a pointer in a live frame to it or
- * to an object that has it in it, and does that frame's code do what is waited for? And is there
- * nobody else who has such a pointer? Then these are told as the other ends.
+ * Deadlocks over a lock and something that has no owner: who has the lock waits at a channel, for a
+ * WaitGroup or on a Cond, and who would end that waits for the lock. A lock has an owner; that may
+ * be done by whoever can get at it. So it is asked of those objects alone at which somebody waits
+ * whose code has taken a lock, and whom others wait for: can one of these get at it, by a pointer
+ * in a live frame to it or to an object that has it, and does that frame's code do what is waited
+ * for, or has he deferred it? And is there nobody else who has such a pointer? Then these are told.
  *
- * Who starts later, or gets at it another way, is not seen: it is a possible end, and the level
+ * Who starts later, or gets at it another way, is not seen: it is possible, no more, and the level
  * `leaked` rests on reachability as ever (leak_groups.h).
  */
 #include <errno.h>
@@ -17,7 +17,7 @@
 #include "core/memory/memory.h"
 #include "core/memory/wait_search.h"
 
-#define CHANNELS_MAX 128         /* that are asked about */
+#define SHUT_MAX     128         /* objects that are asked about */
 #define BEHIND_MAX   (16u << 20) /* goroutines of all of these together */
 #define ROUNDS_MAX   64          /* steps of a chain of those who wait */
 #define ASKED_MAX    256         /* goroutines whose frames are followed for one reading */
@@ -25,7 +25,7 @@
 #define OBJECT_BYTES 4096        /* of an object; larger ones are not looked into */
 #define ENDS_MAX     8           /* of one channel that are told */
 
-/* A channel that the holder of a lock waits at. */
+/* What the holder of a lock waits at. */
 struct shut {
 	uint32_t object, waiter; /* indices of the graph */
 	bool *behind; /* of each of its goroutines: waits for that one, directly or not */
@@ -44,30 +44,55 @@ struct said {
 
 struct ends {
 	struct search *s;
-	struct shut shut[CHANNELS_MAX];
+	struct shut shut[SHUT_MAX];
 	unsigned n;
-	struct address_map by_channel; /* address: index into shut */
-	struct address_map looked;     /* objects, by their base */
-	struct part *parts;            /* those that have one in them; object: index into shut */
+	struct address_map by_object; /* address: index into shut */
+	struct address_map looked;    /* what was looked into, by its base */
+	struct part *parts;           /* what has one in it; object: index into shut */
 	size_t n_parts;
 	struct said said[SAID_SLOTS];
 	bool blind; /* somebody's stack could not be searched to its end */
 };
 
+/* What ends a wait. Most selects receive, and who waits for the end of a context is not the one who
+ * ends it. */
 static const char *const receives[] = {"runtime.chanrecv1", "runtime.chanrecv2", "runtime.selectgo",
 				       "runtime.selectnbrecv", NULL};
-/* Most selects receive, and who waits for the end of a context is not the one who ends it. */
 static const char *const sends[] = {"runtime.chansend1", "runtime.closechan",
 				    "runtime.selectnbsend", NULL};
+static const char *const finishes[] = {"sync.(*WaitGroup).Done", NULL};
+static const char *const signals[] = {"sync.(*Cond).Broadcast", "sync.(*Cond).Signal", NULL};
+
+static const char *const *ends_of(enum wait_how how)
+{
+	switch (how) {
+	case WAIT_SEND:
+		return receives;
+	case WAIT_RECEIVE:
+		return sends;
+	case WAIT_ZERO:
+		return finishes;
+	case WAIT_SIGNAL:
+		return signals;
+	default:
+		return NULL;
+	}
+}
 
 /* As a program's source has it. */
 static const char *word_of(const char *call)
 {
-	if (!strcmp(call, "runtime.closechan"))
-		return "close";
-	if (!strncmp(call, "runtime.select", 14))
-		return "select";
-	return !strncmp(call, "runtime.chanrecv", 16) ? "chan receive" : "chan send";
+	static const char *const words[][2] = {
+		{"runtime.closechan", "close"},
+		{"runtime.select", "select"},
+		{"runtime.chanrecv", "chan receive"},
+		{"runtime.chansend", "chan send"},
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(words); i++)
+		if (!strncmp(call, words[i][0], strlen(words[i][0])))
+			return words[i][1];
+	return call;
 }
 
 /* --- who waits for whom ----------------------------------------------------------------------- */
@@ -112,7 +137,7 @@ static bool spread(const struct wait_graph *g, bool *behind)
 	return more;
 }
 
-/* Has he a lock that others wait for, and is parked at one channel? */
+/* Has he a lock that others wait for, and is parked at such a thing? */
 static int add_shut(struct ends *e, const struct wait_holder *h)
 {
 	const struct wait_graph *g = e->s->g;
@@ -122,13 +147,14 @@ static int add_shut(struct ends *e, const struct wait_holder *h)
 	uint32_t object;
 	int put;
 
-	if (!w || w->why != WAIT_ON_OBJECTS || w->n_waits != 1 || e->n == CHANNELS_MAX ||
+	if (!w || w->why != WAIT_ON_OBJECTS || w->n_waits != 1 || e->n == SHUT_MAX ||
 	    (e->n + 1) * g->n_goroutines > BEHIND_MAX || !has_taken(h))
 		return 0;
 	object = g->waits[w->waits].object;
-	if (g->objects[object].kind != WAIT_CHAN || g->objects[object].chan.timer)
+	if (!ends_of(g->waits[w->waits].how) ||
+	    (g->objects[object].kind == WAIT_CHAN && g->objects[object].chan.timer))
 		return 0;
-	put = address_map_put(&e->by_channel, g->objects[object].address, e->n);
+	put = address_map_put(&e->by_object, g->objects[object].address, e->n);
 	if (put != 1)
 		return put;
 	*shut = (struct shut){.object = object,
@@ -158,7 +184,20 @@ static int find_shut(struct ends *e)
 	return err;
 }
 
-/* --- objects that have a channel in them ------------------------------------------------------ */
+/* --- what has one in it ----------------------------------------------------------------------- */
+
+/* What a WaitGroup or a Cond is a part of. */
+static void add_own_part(struct ends *e, unsigned which)
+{
+	const struct wait_object *o = &e->s->g->objects[e->shut[which].object];
+	const struct heap_span *span = e->s->heap ? heap_span_at(e->s->heap, o->address) : NULL;
+	uint64_t base;
+
+	if (!span || o->kind == WAIT_CHAN)
+		return;
+	base = span->base + heap_object_in_span(span, o->address) * span->elem_size;
+	e->parts[e->n_parts++] = (struct part){base, base + span->elem_size, which};
+}
 
 static int look_into(struct ends *e, uint64_t value)
 {
@@ -176,7 +215,7 @@ static int look_into(struct ends *e, uint64_t value)
 	if (memory_read(s->r->pid, base, words, span->elem_size & ~7ULL))
 		return 0;
 	for (size_t i = 0; i < span->elem_size / 8; i++) {
-		const uint32_t which = address_map_get(&e->by_channel, words[i]);
+		const uint32_t which = address_map_get(&e->by_object, words[i]);
 
 		if (which != ADDRESS_NONE && e->n_parts < LOOKED_MAX)
 			e->parts[e->n_parts++] = (struct part){base, base + span->elem_size, which};
@@ -225,9 +264,11 @@ static int find_parts(struct ends *e)
 	unsigned asked = 0;
 	int err = 0;
 
-	e->parts = calloc(LOOKED_MAX, sizeof(*e->parts));
+	e->parts = calloc(LOOKED_MAX + SHUT_MAX, sizeof(*e->parts));
 	if (!e->parts)
 		return -ENOMEM;
+	for (unsigned i = 0; i < e->n; i++)
+		add_own_part(e, i);
 	for (unsigned i = 0; i < e->n; i++)
 		for (size_t k = 0; k < g->n_goroutines && asked < ASKED_MAX && !err; k++) {
 			if (!e->shut[i].behind[k])
@@ -241,16 +282,15 @@ static int find_parts(struct ends *e)
 
 /* --- who has a pointer to one, or to such an object ------------------------------------------- */
 
-/* What the code of the function that the place lies in makes of a channel, of what would end such a
- * wait; NULL: nothing. */
+/* What the code of the function that the place lies in does of what would end such a wait; NULL:
+ * nothing. */
 static const char *call_in(struct ends *e, uint64_t lookup, enum wait_how how)
 {
 	struct said *said = &e->said[lookup * 0x9e3779b97f4a7c15ull >> 58];
 
 	if (said->lookup != lookup || said->how != how)
-		*said = (struct said){
-			lookup, how,
-			wait_calls_made(e->s->calls, lookup, how == WAIT_SEND ? receives : sends)};
+		*said = (struct said){lookup, how,
+				      wait_calls_made(e->s->calls, lookup, ends_of(how))};
 	return said->call;
 }
 
@@ -310,7 +350,7 @@ static int note_word(struct ends *e, unsigned which, uint64_t goid, uint64_t loo
 
 static int note_value(struct ends *e, uint64_t value, uint64_t goid, uint64_t lookup)
 {
-	const uint32_t which = address_map_get(&e->by_channel, value);
+	const uint32_t which = address_map_get(&e->by_object, value);
 	int err = which != ADDRESS_NONE ? note_word(e, which, goid, lookup, WAIT_BY_FRAME) : 0;
 
 	for (size_t i = FIRST_ABOVE(e->parts, e->n_parts, end, value);
@@ -323,7 +363,7 @@ static bool is_of_interest(const struct ends *e, uint64_t value)
 {
 	size_t i = FIRST_ABOVE(e->parts, e->n_parts, end, value);
 
-	return address_map_get(&e->by_channel, value) != ADDRESS_NONE ||
+	return address_map_get(&e->by_object, value) != ADDRESS_NONE ||
 	       (i < e->n_parts && e->parts[i].base <= value);
 }
 
@@ -379,6 +419,27 @@ static int visit_running(struct ends *e, const struct memory_goroutine *g)
 	return err;
 }
 
+/* Who has deferred it is known already. */
+static void note_deferred(struct ends *e, struct shut *shut)
+{
+	const struct wait_graph *g = e->s->g;
+	const struct wait_object *object = &g->objects[shut->object];
+
+	for (uint32_t k = 0; k < object->n_holders; k++) {
+		struct wait_holder h = g->holders[object->holders + k];
+		const uint32_t at = parked(g, h.goid);
+
+		if (h.evidence != WAIT_BY_DEFER || at == shut->waiter)
+			continue;
+		if (at == ADDRESS_NONE || !shut->behind[at] || h.word != WAIT_WORD_MAPPED) {
+			shut->open = true;
+		} else if (shut->n_ends < ENDS_MAX) {
+			h.awaits = true;
+			shut->ends[shut->n_ends++] = h;
+		}
+	}
+}
+
 static int search_all(struct ends *e)
 {
 	const struct wait_reading *r = e->s->r;
@@ -386,6 +447,8 @@ static int search_all(struct ends *e)
 	size_t n = 0;
 	int err = which ? 0 : -ENOMEM;
 
+	for (unsigned i = 0; i < e->n; i++)
+		note_deferred(e, &e->shut[i]);
 	for (uint32_t i = 0; i < r->n && !err; i++) {
 		uint64_t sp;
 
@@ -446,7 +509,7 @@ int search_ends(struct search *s)
 	for (unsigned i = 0; i < e->n; i++)
 		free(e->shut[i].behind);
 	free(e->parts);
-	address_map_free(&e->by_channel);
+	address_map_free(&e->by_object);
 	address_map_free(&e->looked);
 	free(e);
 	return err;

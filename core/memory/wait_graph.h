@@ -164,8 +164,8 @@ struct wait_holder {
 			     taken such a lock, or else: */
 	bool by_variable; /* the lock is a variable, and `section` is of that very lock */
 	bool gave_up;     /* a callee of the frame has, or may have: such a one is not told */
-	bool awaits;   /* of a channel: his code does what ends the wait, but he waits himself for
-			* who waits here, and so does everybody else who has a pointer to it
+	bool awaits;   /* of what is no lock: his code does what ends the wait, but he waits himself
+			* for   who waits here, and so does everybody else who has a pointer to it
 			* (wait_ends.c)
 			*/
 	bool unproven; /* WAIT_BY_DEFER of one who waits himself, and whose code does not say

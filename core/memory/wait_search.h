@@ -60,8 +60,8 @@ int search_add(struct search *s, struct wait_holder *h, uint64_t lookup);
 
 /* Function, file and line of a place in the code. 0, -ENOMEM. */
 int search_fill_frame(struct search *s, uint64_t lookup, struct wait_holder *h);
-/* Who would be at the other end of channels that keep the holder of a lock waiting, of those who
- * wait for that (wait_ends.c). After search_hand_out(). Errors as of memory_waits(). */
+/* Who would end what keeps the holder of a lock waiting that is no lock, of those who wait for that
+ * (wait_ends.c). After search_hand_out(). Errors as of memory_waits(). */
 int search_ends(struct search *s);
 
 /* Less than 0: `a` is the likelier one of a goroutine's, or of an object's. */

@@ -121,8 +121,8 @@ const struct problem_rule problem_rules[PROBLEM_KINDS] = {
 			.needs = NEEDS_LEAKS,
 			.number = 1,
 			.says = "{n} or more of which memory proves that nothing can wake them; "
-				"or that likely wait for each other, over locks and channels that "
-				"are in reach, at ten looks in a row, more than a second in all",
+				"or that likely wait for each other, over what is in reach, at "
+				"ten looks in a row, more than a second in all",
 		},
 	[PROBLEM_GROWING] =
 		{

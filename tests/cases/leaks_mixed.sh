@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# A deadlock over a lock and a channel is told as a cycle, with the evidence for both steps, in reach or not, whatever the
+# A deadlock over a lock and a channel, a WaitGroup or a Cond is told as a cycle, with the evidence for both steps, in reach or not, whatever the
 # one at the channel's other end would do there; what only looks like one is not. problems tells it of a convoy.
 # timeout: 240
 # beside: yes
@@ -37,8 +37,8 @@ look() { "$XGOTOPFS" -leaks once -pid "${pids[$1]}" >"$T/$1.leaks" 2>&1; }
 cycle() {
 	look "$1"
 	[ "$(grep -c '^group [a-z]* cycle:' "$T/$1.leaks")" = 1 ] && [ "$(grep -c '^  \* goroutine' "$T/$1.leaks")" = "$2" ] &&
-		grep -A 1 "^  \* goroutine $(who "$1" lock) .* waits on chan " "$T/$1.leaks" |
-		grep -q " possible other end $(who "$1" end): has a pointer to .* whose code has a \(chan receive\|chan send\|select\|close\); " &&
+		grep -A 1 "^  \* goroutine $(who "$1" lock) .* waits on \(chan\|WaitGroup\|Cond\) " "$T/$1.leaks" |
+		grep -qE " possible (other end|holder) $(who "$1" end): (has a pointer (to|into) .* whose code has a (chan receive|chan send|select|close|sync\.\(\*WaitGroup\)\.Done|sync\.\(\*Cond\)\.Broadcast)|defers sync\.\(\*WaitGroup\)\.Done in .*); it waits for who waits here" &&
 		grep -qE " (likely|possible) holder $(who "$1" lock): " "$T/$1.leaks"
 }
 no_group() { look "$1" && ! grep -q '^group' "$T/$1.leaks"; }
@@ -47,8 +47,8 @@ told() { grep '^critical convoy: .* at main\.(\*hub)\.ask ' "$MNT/problems" | gr
 
 for build in 1.17/stripped 1.22/plain 1.27/stripped; do
 	binary=$("$ROOT/tests/targets/build.sh" "${build%/*}" "${build#*/}" mixed) || fail "no target for Go $build"
-	start local field global selects receives closes read chain buffered method finepool finesends fineother finehelper fineends
-	for way in local field global selects receives closes read buffered method; do
+	start local field global selects receives closes read chain buffered method group groupdefer cond finepool finesends fineother finehelper fineends
+	for way in local field global selects receives closes read buffered method group groupdefer cond; do
 		wait_for 30 cycle "$way" 2 || fail "Go $build, $way: $(cat "$T/$way" "$T/$way.leaks")"
 	done
 	wait_for 30 cycle chain 3 || fail "Go $build, chain: $(cat "$T/chain" "$T/chain.leaks")"

@@ -60,7 +60,7 @@ static enum problem_kind kind_of(const struct wait_stacks *w, const struct wait_
 	return is_of_server(w, row) ? PROBLEM_WORK : PROBLEM_KINDS;
 }
 
-/* Whoever may end it may wait at a channel himself, for one who waits for him. */
+/* Whoever may end it may wait himself, for one who waits for him. */
 static void add_deadlock(struct problem *p, const struct wait_stacks *w, uint64_t goid)
 {
 	const struct wait_goroutine *g = wait_graph_goroutine(w->graph, goid);

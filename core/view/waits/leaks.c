@@ -72,8 +72,8 @@ static const char *meaning(const struct leaks *l, const struct leak_group *group
 			m->holder == LEAK_NONE ? NULL : &l->report->graph->holders[m->holder];
 
 		if (h && h->awaits)
-			return "each waits for what the next one holds, or for it to come to the "
-			       "channel's other end, likely or possibly";
+			return "each waits for what the next one holds, or has to do first, likely "
+			       "or possibly";
 		if (h && !wait_holder_is_likely(h))
 			text = "each waits for what the next one holds, likely or possibly";
 	}
@@ -221,7 +221,8 @@ static void add_goroutine(struct leaks *l, const struct leak_member *m, bool wit
 		return;
 	buf_addf(out, "      %s %s %llu: ",
 		 wait_holder_is_likely(&graph->holders[m->holder]) ? "likely" : "possible",
-		 graph->holders[m->holder].awaits ? "other end" : "holder",
+		 graph->objects[graph->holders[m->holder].object].kind == WAIT_CHAN ? "other end"
+										    : "holder",
 		 (unsigned long long)graph->holders[m->holder].goid);
 	buf_reset(&text);
 	view_add_evidence(graph, &graph->holders[m->holder], &text);

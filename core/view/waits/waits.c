@@ -214,11 +214,11 @@ void view_add_evidence(const struct wait_graph *graph, const struct wait_holder 
 		buf_adds(out, h->doubted ? ", after it took such a lock, maybe another one"
 					 : ", after it took such a lock, which a function value "
 					   "may have given up");
+	if (h->awaits && h->evidence != WAIT_BY_DEFER)
+		buf_addf(out, ", whose code has a %s", wait_graph_text(graph, h->call));
 	if (h->awaits)
-		buf_addf(out,
-			 ", whose code has a %s; it waits for who waits here, and so do all others "
-			 "that have such a pointer",
-			 wait_graph_text(graph, h->call));
+		buf_adds(out, "; it waits for who waits here, and so do all others that have such "
+			      "a pointer");
 	if (!wait_holder_is_likely(h))
 		buf_adds(out, ": it may be the one");
 }

@@ -36,6 +36,9 @@ var ways = map[string]func(){
 	"chain":      chain,
 	"buffered":   buffered,
 	"method":     method,
+	"group":      group,
+	"groupdefer": groupDefer,
+	"cond":       cond,
 	"finepool":   finePool,
 	"finesends":  fineSends,
 	"fineother":  fineOther,
@@ -227,6 +230,84 @@ func closes() {
 	h := newHub()
 	go h.await()
 	go h.finish()
+}
+
+// --- it has the lock and waits for what others finish, or signal, who want the lock first
+
+type crew struct {
+	hub
+	wg   sync.WaitGroup
+	own  sync.Mutex
+	cond *sync.Cond
+}
+
+func newCrew() *crew {
+	g := &crew{hub: *newHub()}
+	g.cond = sync.NewCond(&g.own)
+	return g
+}
+
+//go:noinline
+func (g *crew) finishAll() {
+	fmt.Println("lock", goid())
+	g.wg.Add(1)
+	g.mu.Lock()
+	close(g.taken)
+	g.wg.Wait()
+	g.mu.Unlock()
+}
+
+//go:noinline
+func (g *crew) finishOne() {
+	fmt.Println("end", goid())
+	<-g.taken
+	g.ask()
+	g.wg.Done()
+}
+
+//go:noinline
+func (g *crew) finishDeferred() {
+	fmt.Println("end", goid())
+	defer g.wg.Done()
+	<-g.taken
+	g.ask()
+}
+
+func group() {
+	g := newCrew()
+	go g.finishOne()
+	go g.finishAll()
+}
+
+func groupDefer() {
+	g := newCrew()
+	go g.finishDeferred()
+	go g.finishAll()
+}
+
+//go:noinline
+func (g *crew) awaitSignal() {
+	fmt.Println("lock", goid())
+	g.mu.Lock()
+	g.own.Lock()
+	close(g.taken)
+	g.cond.Wait()
+	g.own.Unlock()
+	g.mu.Unlock()
+}
+
+//go:noinline
+func (g *crew) signal() {
+	fmt.Println("end", goid())
+	<-g.taken
+	g.ask()
+	g.cond.Broadcast()
+}
+
+func cond() {
+	g := newCrew()
+	go g.signal()
+	go g.awaitSignal()
 }
 
 // --- a reader has it; one who writes comes between
