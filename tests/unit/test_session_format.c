@@ -108,8 +108,8 @@ static void test_meta_read_write_read(void **state)
 		/* Out of the years that a text can say, by the offset. */
 		"{\"start_time\":\"1970-01-01T00:00:00+01:00\"}",
 		"{\"end_time\":\"2200-12-31T23:59:59-01:00\"}",
-		"{\"start_time\":\"2026-01-01T00:00:00+99:59\",\"end_time\":\"2026-01-01T00:00:00-"
-		"00:60\"}",
+		"{\"start_time\":\"2026-01-01T00:00:00+99:59\"}",
+		"{\"end_time\":\"2026-01-01T00:00:00-00:60\"}",
 		/* Of no process; the third would be 7's when it is cut to 32 bits. */
 		"{\"pid\":-1}",
 		"{\"pid\":2147483648}",
