@@ -554,7 +554,9 @@ void problems_of_leaks(struct scene *s)
 			continue;
 		problem_as_of(s, p, "as of", b->as_of_ns);
 		buf_addf(&p->text, "%llu %s: %s, %s", (unsigned long long)b->goroutines,
-			 b->suspect ? "likely in a deadlock" : "leaked",
+			 !b->suspect   ? "leaked"
+			 : b->possible ? "possibly in a deadlock"
+				       : "likely in a deadlock",
 			 problem_function(s, b->func_id), names_string(names, b->reason_id));
 		if (b->site_id) {
 			buf_adds(&p->text, ", made at ");

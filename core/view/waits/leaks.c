@@ -62,22 +62,37 @@ static const struct wait_goroutine *waiter(const struct leaks *l, const struct l
 	return &l->report->graph->goroutines[m->goroutine];
 }
 
+static const struct wait_holder *step_of(const struct leaks *l, const struct leak_group *group,
+					 uint32_t i)
+{
+	const struct leak_member *m = &members_of(l, group)[i];
+
+	return m->holder == LEAK_NONE ? NULL : &l->report->graph->holders[m->holder];
+}
+
+/* Is a step of the cycle no more than possible? */
+static bool is_possible(const struct leaks *l, const struct leak_group *group)
+{
+	for (uint32_t i = 0; i < group->culprits && group->kind == LEAK_CYCLE; i++) {
+		const struct wait_holder *h = step_of(l, group, i);
+
+		if (h && !wait_holder_is_likely(h))
+			return true;
+	}
+	return false;
+}
+
 static const char *meaning(const struct leaks *l, const struct leak_group *group)
 {
-	const char *text = meanings[group->kind];
-
 	for (uint32_t i = 0; i < group->culprits && group->kind == LEAK_CYCLE; i++) {
-		const struct leak_member *m = &members_of(l, group)[i];
-		const struct wait_holder *h =
-			m->holder == LEAK_NONE ? NULL : &l->report->graph->holders[m->holder];
+		const struct wait_holder *h = step_of(l, group, i);
 
 		if (h && h->awaits)
 			return "each waits for what the next one holds, or has to do first, likely "
 			       "or possibly";
-		if (h && !wait_holder_is_likely(h))
-			text = "each waits for what the next one holds, likely or possibly";
 	}
-	return text;
+	return is_possible(l, group) ? "each waits for what the next one holds, likely or possibly"
+				     : meanings[group->kind];
 }
 
 static void look_up(struct leaks *l, const struct leak_member *m)
@@ -596,6 +611,7 @@ int view_leak_briefs(const struct view *v, unsigned proc, struct leak_brief *ret
 		look_up(&l, members_of(&l, group));
 		ret[(*ret_n)++] = (struct leak_brief){
 			.suspect = !group->proven,
+			.possible = is_possible(&l, group),
 			.goroutines = b->goroutines,
 			.joined = report->earlier.end_ns && group->proven ? b->joined : 0,
 			.watched_ns = report->earlier.end_ns

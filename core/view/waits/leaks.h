@@ -7,7 +7,8 @@
 
 /* Groups that look alike together, in short; the largest first. */
 struct leak_brief {
-	bool suspect; /* a cycle over what is in reach; else it is proven */
+	bool suspect;  /* a cycle over what is in reach; else it is proven */
+	bool possible; /* a step of the cycle is no more than that */
 	uint64_t goroutines, joined, watched_ns; /* joined: within watched_ns; 0 0 not known yet */
 	uint64_t oldest_ns, goid;                /* one of them; its age as of then */
 	uint64_t as_of_ns;                       /* the look: CLOCK_MONOTONIC */
