@@ -201,11 +201,22 @@ static int status_when_reaped(int pidfd, int *ret)
 	return 0;
 }
 
-/* Until then, by proc_pid_stat(5); 0 is also what is told to who may not know. */
+/* A field of proc_pid_stat(5), from what follows the name on, which is field 3. */
+static const char *stat_field(const char *rest, unsigned field)
+{
+	for (unsigned at = 2; rest && at < field; at++) {
+		rest = strchr(rest, ' ');
+		rest = rest ? rest + 1 : NULL;
+	}
+	return rest;
+}
+
+/* Until then, by proc_pid_stat(5), where 0 is also what is told to who may not know. Who may is
+ * told that it waits, in `wchan`, since Linux 5.16 (fs/proc/array.c do_task_stat()). */
 static int status_of_zombie(int pidfd, pid_t pid, int *ret)
 {
-	char path[64], line[2048], state = 0;
-	const char *rest, *last;
+	char path[64], line[2048];
+	const char *rest, *status, *waits;
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
@@ -214,14 +225,15 @@ static int status_of_zombie(int pidfd, pid_t pid, int *ret)
 		return -EAGAIN;
 	rest = fgets(line, sizeof(line), f) ? strrchr(line, ')') : NULL;
 	fclose(f);
-	last = rest ? strrchr(rest, ' ') : NULL;
-	if (!last || sscanf(rest, ") %c", &state) != 1 || state != 'Z')
+	waits = stat_field(rest, 35);
+	status = stat_field(rest, 52);
+	if (!status || *stat_field(rest, 3) != 'Z')
 		return -EAGAIN;
 	/* The number was its own all the while. */
 	if (syscall(SYS_pidfd_send_signal, pidfd, 0, NULL, 0) < 0)
 		return -EAGAIN;
-	*ret = (int)strtol(last, NULL, 10);
-	return *ret ? 0 : -EAGAIN;
+	*ret = (int)strtol(status, NULL, 10);
+	return *ret || *waits == '1' ? 0 : -EAGAIN;
 }
 
 int process_wait_status(int pidfd, pid_t pid, int *ret)

@@ -284,7 +284,11 @@ static void check_goid(const struct code *code)
 		return;
 	}
 	at = code_at(code, site.addr);
-	FUZZ_ASSERT(at && at->emulated && at > code->insns);
+	FUZZ_ASSERT(at && at->emulated == site.emulated && at > code->insns);
+	/* What is stepped must be one that the kernel steps: none that goes elsewhere or locks. */
+	FUZZ_ASSERT(at->emulated ||
+		    (at->class != INSN_RET && at->class != INSN_JMP && at->class != INSN_CALL &&
+		     code->bytes[at->addr - code->func.entry] != 0xf0));
 	for (const struct insn *insn = at - 1; !store; insn--) {
 		FUZZ_ASSERT(insn->class != INSN_RET && insn->class != INSN_JMP &&
 			    insn->class != INSN_CALL && !code_is_jump_target(code, insn[1].addr));
