@@ -26,11 +26,13 @@ const unseen = (page) => page.evaluate((all) => {
 	const rgb = (c) => [1, 3, 5].map((i) => parseInt(c.slice(i, i + 2), 16));
 	const WAITS = [0, 1, 2, 3, 4, 5, 6].map((kind) => rgb(t.colors.wait[kind]));
 	const left = Math.round(t.labels * dpr), h = Math.round(t.rowHeight * dpr);
-	let looked = 0;
+	let looked = 0, own = 0, below = 0; // own: those that have a row to themselves, not a lane with others that have ended
 	for (const [goid, begin, end, state, kind] of all) {
 		const i = place.get(goid);
+		own += i !== undefined;
 		if (i === undefined || end <= v.t0 || begin >= v.t1) continue;
 		const y = Math.round(t.rowTop(i) * dpr);
+		below += y + h > copy.height;
 		if (y < 30 * dpr || y + h > copy.height) continue;
 		// Where its bucket may begin and end: one that is merged is as wide as two pixels.
 		const x = (time) => (t.labels + v.x(time)) * dpr;
@@ -47,7 +49,7 @@ const unseen = (page) => page.evaluate((all) => {
 			}
 		if (!seen) missing.push([goid, begin, end, state, kind]);
 	}
-	return { looked, missing: missing.length, first: missing[0] };
+	return { looked, own, below, missing: missing.length, first: missing[0] };
 }, spans);
 
 // What is live and stands still is looked at where a step puts the view, not where its present is.
@@ -104,8 +106,8 @@ for (const width of [390, 1280, 1440])
 				return new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted)));
 			}, [from, span]);
 			// The whole has them all, but for those whose rows are below.
-			const least = k ? (session ? 0 : 1) : session ? 20 : spans.length * 0.8;
-			await until(`${span} ns`, () => unseen(page), (u) => u.looked >= least && !u.missing);
+			const least = (u) => (k ? (session ? 0 : 1) : session ? 20 : Math.max(spans.length * 0.8 - u.below, u.own * 0.5));
+			await until(`${span} ns`, () => unseen(page), (u) => u.looked >= least(u) && !u.missing);
 			if (!k) await shot(page, `pixels-${width}`);
 		}
 	};

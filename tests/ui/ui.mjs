@@ -146,6 +146,8 @@ const steps = {
 		await page.getByRole('dialog', { name: 'Keys and filters' }).waitFor();
 		await page.keyboard.press('Escape');
 		await page.locator('dialog').waitFor({ state: 'detached' });
+		await page.keyboard.press('a'); // it follows no more
+		await page.waitForFunction(() => !window.timeline.view.travels);
 		const place = await view(page);
 		await page.keyboard.press('.');
 		await until('the next span', () => view(page), (v) => v.t0 !== place.t0);
@@ -182,6 +184,40 @@ const steps = {
 		// What is less than a pixel away is passed over.
 		const { scale } = await view(page);
 		await until(`back at the span at ${first}, from ${second}`, middle, (t) => Math.abs(t - first) < 2 * scale);
+		await page.keyboard.press('Escape');
+	},
+	async 'a span is not gone to once somebody has moved on, and each step begins where the last one ended'(page) {
+		const middle = () => page.evaluate(() => { const { view } = window.timeline; return view.aim.t0 + view.aim.scale * view.width / 2; });
+		const asked = [];
+		let answer;
+		const held = new Promise((resolve) => { answer = resolve; });
+		await ask(page, '7');
+		await until('7 is chosen', () => selected(page), (t) => t === 'Goroutine 7');
+		await page.locator('canvas.rows').focus();
+		await page.keyboard.press('a');
+		await page.waitForFunction(() => !window.timeline.view.travels);
+		const { scale } = await view(page), spans = /\/goroutines\/7\/spans\?.*limit=20000/;
+		await page.route(spans, async (route) => {
+			asked.push({ to: Number(new URL(route.request().url()).searchParams.get('to')), request: route.request() });
+			if (asked.length === 1) await held;
+			await route.continue();
+		});
+		await page.keyboard.press(',');
+		await until('what is before is asked for', () => asked.length, (n) => n === 1);
+		await page.keyboard.press('a');
+		const moved = await middle();
+		for (let i = 0; i < 3; i++) await page.keyboard.press(',');
+		assert(asked.length === 1, 'steps overtake each other');
+		answer();
+		await until('three steps more', () => asked.length, (n) => n === 4);
+		assert(asked[1].to < asked[0].to, 'the first went on from where nobody was any more');
+		await until('all of them', middle, (t) => t < moved);
+		for (const [i, one] of asked.slice(2).entries()) {
+			const { to, request } = asked[i + 1], { spans } = await (await request.response()).json();
+			const last = spans.map((s) => s[0]).filter((t) => t < to - Math.max(1, scale)).pop();
+			assert(Math.abs(one.to - last) < 2000, `step ${i + 2} begins at ${one.to}, the last one ended at ${last}`);
+		}
+		await page.unroute(spans);
 		await page.keyboard.press('Escape');
 	},
 	async 'an arrow from who made it'(page) {

@@ -211,17 +211,26 @@ function selectNeighbour(t: Timeline, step: number): void {
 	}
 }
 
+let steps = Promise.resolve();
+
+// Each from where the one before has brought him, however fast keys are pressed.
+function stepSpans(t: Timeline, step: number): void {
+	steps = steps.then(() => stepSpan(t, step)).catch((x) => app.fail(x));
+}
+
 // Centres the next or previous change of the selected goroutine's state.
 async function stepSpan(t: Timeline, step: number): Promise<void> {
 	const goid = app.selected.get();
 	if (goid === null) return app.say('No goroutine is chosen');
 	if (!tellable(goid)) return app.say(TOO_LARGE);
-	const o = app.origin, middle = (t.view.t0 + t.view.t1) / 2;
-	const span = t.view.t1 - t.view.t0;
+	const o = app.origin, { aim } = t.view, span = aim.scale * t.view.width, middle = aim.t0 + span / 2, follows = app.follow.get();
 	const from = step > 0 ? middle : 0, to = step > 0 ? app.end() : middle;
 	const got = await getJson<{ spans: Span[] }>(
 		at(app.source.get(), `goroutines/${goid}/spans?from=${int(from + o)}&to=${int(to + o)}&limit=20000${step > 0 ? '' : '&newest=1'}`));
-	const eps = Math.max(1, t.view.scale);
+	const { t0, scale } = t.view.aim;
+	// Who has moved on while that was asked stays where he is.
+	if (app.selected.get() !== goid || (follows ? !app.follow.get() : t0 !== aim.t0 || scale !== aim.scale)) return;
+	const eps = Math.max(1, scale);
 	const next = step > 0 ? got.spans.find((s) => s[SPAN.begin] - o > middle + eps) :
 		got.spans.filter((s) => s[SPAN.begin] - o < middle - eps).pop();
 	if (next === undefined) return app.say(step > 0 ? 'No later change is kept' : 'No earlier change is kept');
@@ -293,7 +302,7 @@ function moveBy(t: Timeline, e: KeyboardEvent): boolean {
 	} else if (key === 'Home' || key === 'End') {
 		v.scroll(key === 'Home' ? 0 : v.contentHeight);
 	} else if (key === '.' || key === ',') {
-		void stepSpan(t, key === '.' ? 1 : -1).catch((x) => app.fail(x));
+		stepSpans(t, key === '.' ? 1 : -1);
 	} else if (key === 'm') {
 		app.marked.set({ t: Math.max(0, Math.round(t.hover && t.hover.area !== 'label' ? t.hover.time : (v.t0 + v.t1) / 2)), note: '' });
 		app.dialog.set('mark');

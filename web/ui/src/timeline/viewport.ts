@@ -36,6 +36,12 @@ export class Viewport {
 		return !!this.target;
 	}
 
+	// Where it is, or is on its way to.
+	get aim(): Place {
+		const { t0, scale } = this.target ?? this;
+		return { t0, scale };
+	}
+
 	x(t: number): number {
 		return (t - this.t0) / this.scale;
 	}
@@ -136,9 +142,8 @@ export class Viewport {
 
 	// Before the first step away from a place; the steps after it are the same movement.
 	private move(): void {
-		const { t0, scale } = this.target ?? this;
 		if (!this.moving) {
-			this.history.push({ t0, scale });
+			this.history.push(this.aim);
 			if (this.history.length > HISTORY_MAX) this.history.shift();
 			this.future = [];
 		}
@@ -160,8 +165,7 @@ export class Viewport {
 	private swap(from: Place[], to: Place[]): boolean {
 		const place = from.pop();
 		if (!place) return false;
-		const { t0, scale } = this.target ?? this;
-		to.push({ t0, scale });
+		to.push(this.aim);
 		this.moving = false;
 		this.glide(place);
 		return true;
