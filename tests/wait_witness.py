@@ -19,6 +19,9 @@ import urllib.error
 import urllib.request
 
 RUNNABLE, RUNNING, WAITING = 1, 2, 4
+# Who is stopped so that the collector looks at its stack waits by Go's trace all of that time; by its state it is
+# preempted, and waits for a moment at the end of it, or not at all (preempt.go suspendG()).
+PREEMPTED = "preempted"
 ASKED = 60       # waits of each kind that the server is asked about one by one
 NOTABLE = 0.05   # of a wait: who ran for so much of it is in both
 BESIDE = 0.25    # of the waits, at most, when there is more than one processor: below
@@ -50,7 +53,7 @@ class Trace:
             waits = self.waits[goid]
             if move["from"] == "none":
                 self.created.add(goid)
-            elif move["from"] == "running" and to == "waiting":
+            elif move["from"] == "running" and to == "waiting" and move["reason"] != PREEMPTED:
                 waits.append(Wait(at, move["reason"]))
             elif move["from"] == "waiting" and to == "runnable" and waits and waits[-1].ended is None:
                 waits[-1].ended, waits[-1].by = at, max(move["by"], 0)
@@ -85,7 +88,7 @@ class Ours:
         found = []
         for i, (begin, end, state, reason, by) in enumerate(spans):
             after = spans[i + 1] if i + 1 < len(spans) else None
-            if state != WAITING or after and after[2] == RUNNING:  # the collector's helpers come back by themselves
+            if state != WAITING or reason == PREEMPTED or after and after[2] == RUNNING:  # the collector's helpers come back by themselves
                 continue
             wait = Wait(begin, reason)
             if end:
