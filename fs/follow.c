@@ -174,6 +174,7 @@ static struct block *add_block(struct follow *l, uint64_t seq, uint64_t time_ns)
 					 .gap = l->gap,
 					 .time_ns = time_ns};
 	l->gap = 0;
+	l->overtaken = false;
 	return &l->blocks[l->n++];
 }
 
@@ -274,6 +275,7 @@ static int extend_some(struct follow *l, uint64_t head)
 
 		pthread_mutex_lock(&l->lock);
 		follow_trim(l); /* or lines would be added to a block that nobody can read */
+		l->overtaken |= !begin && batch.missed && gap_concerns(l);
 		/* What went before the first look is not told: there was no text to leave a hole
 		 * in. */
 		if (!begin && batch.missed && (l->looked || l->size) && gap_concerns(l)) {
@@ -311,6 +313,7 @@ static uint64_t leap(struct follow *l, uint64_t head)
 
 	pthread_mutex_lock(&l->lock);
 	if (to > l->next_seq && gap_concerns(l)) {
+		l->overtaken = true;
 		l->gap += to - l->next_seq;
 		feed_count_missed(feed, FEED_MOUNT, to - l->next_seq);
 	}

@@ -32,7 +32,8 @@ struct follow {
 	size_t first, n, cap;
 	uint64_t next_seq; /* the first event not visible yet */
 	uint64_t size, index, last_ns;
-	uint64_t gap; /* to be told by the next block */
+	uint64_t gap;   /* to be told by the next block */
+	bool overtaken; /* events of its own went before text was made of them; none came since */
 };
 
 /* Drops the blocks the feed has begun to trim. Under the lock. */

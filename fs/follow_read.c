@@ -14,6 +14,7 @@
 #define NEAR        (1 << 20) /* bytes a reader may go back without meaning another place */
 #define MARKER_MAX  256       /* bytes; no line for trimmed events is longer */
 #define TURNS       4
+#define PATIENCE_NS NS_PER_SEC /* so long a read that loses each race goes on */
 
 struct cache_slot {
 	const struct follow *log;
@@ -346,18 +347,34 @@ int follow_reader_read(struct follow_reader *r, struct follow *l, uint64_t off, 
 	return err ? err : buf_error(out);
 }
 
+/* Is nothing made of what it lost, and more there to make something of? */
+static bool is_overtaken(struct follow *l)
+{
+	bool overtaken;
+
+	pthread_mutex_lock(&l->lock);
+	overtaken = l->overtaken && feed_head(view_feed(l->config.view)) > l->next_seq;
+	pthread_mutex_unlock(&l->lock);
+	return overtaken;
+}
+
 int follow_read(struct follow_reader *r, struct follow *l, uint64_t off, size_t size,
 		struct buf *out)
 {
+	const uint64_t until_ns = monotonic_ns() + PATIENCE_NS;
+	const size_t start = out->len;
 	struct follow_state state;
-	int err = -EAGAIN;
+	int err;
 
-	for (int turn = 0; turn < TURNS && err == -EAGAIN; turn++) {
+	/* How often it loses is the machine's doing: one that stops it for a moment each time. */
+	do {
 		/* What came since the last look is wanted only where this read would end. */
 		follow_state(l, &state);
 		err = off + r->delta + size > state.size ? follow_extend(l) : 0;
 		if (!err)
 			err = follow_reader_read(r, l, off, size, out);
-	}
+		if (!err && out->len == start && is_overtaken(l))
+			err = -EAGAIN;
+	} while (err == -EAGAIN && monotonic_ns() < until_ns);
 	return err == -EAGAIN ? 0 : err;
 }

@@ -22,6 +22,7 @@ struct env {
 	struct event_format format;
 	struct view view;
 	struct follow_cache *cache;
+	struct follow_config config;
 	struct follow *log;
 	uint64_t made; /* events so far; each has its number as its size */
 };
@@ -30,9 +31,8 @@ static void setup(struct env *e, size_t retain, uint64_t goid, bool json)
 {
 	struct model_config config = {.retain = retain, .retain_exited = 10, .workers = 1};
 	struct proc_info info = {.pid = 1};
-	struct follow_config follow = {.goid = goid, .json = json};
 
-	*e = (struct env){0};
+	*e = (struct env){.config = {.goid = goid, .json = json}};
 	assert_int_equal(names_new(1000, &e->names), 0);
 	config.names = e->names;
 	assert_int_equal(model_new(&config, &e->model), 0);
@@ -40,11 +40,11 @@ static void setup(struct env *e, size_t retain, uint64_t goid, bool json)
 	e->format = (struct event_format){.names = e->names};
 	assert_int_equal(follow_cache_new(64 << 10, &e->cache), 0);
 	e->view.model = e->model;
-	follow.view = &e->view;
-	follow.format = &e->format;
-	follow.proc = goid ? 0 : -1;
-	follow.cache = e->cache;
-	assert_int_equal(follow_new(&follow, &e->log), 0);
+	e->config.view = &e->view;
+	e->config.format = &e->format;
+	e->config.proc = goid ? 0 : -1;
+	e->config.cache = e->cache;
+	assert_int_equal(follow_new(&e->config, &e->log), 0);
 }
 
 static void teardown(struct env *e)
@@ -352,15 +352,20 @@ static void test_flood(void **state)
 	assert_int_equal(pthread_create(&thread, NULL, flood, &f), 0);
 	for (int i = 0; i < 200; i++) {
 		struct follow_reader r = {0};
+		struct follow *log = e.log;
 		uint64_t off = 0;
 
+		if (i % 2) /* the first who looks at it */
+			assert_int_equal(follow_new(&e.config, &log), 0);
 		for (int reads = 0; reads < 3; reads++) {
 			buf_reset(&out);
-			wrong += follow_read(&r, e.log, off, 4096, &out) != 0;
+			wrong += follow_read(&r, log, off, 4096, &out) != 0;
 			empty += out.len == 0;
 			off += out.len;
 		}
 		follow_reader_free(&r);
+		if (i % 2)
+			follow_free(log);
 	}
 	atomic_store(&f.stop, true);
 	assert_int_equal(pthread_join(thread, NULL), 0);
