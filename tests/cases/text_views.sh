@@ -16,6 +16,7 @@ ended_under() { # ARG...: the options
 	start_xgotopfs -pid "$DEMO" -s "$@" "$MNT"
 	wait_ready
 	load -n 100 -c 4
+	[ -n "$(cat "$MNT/waits.tsv")" ] || fail "no waits" # so that they are there at its end
 	end "$DEMO"
 	wait_for "$PATIENCE" exited || fail "it does not end: $(head -n 3 "$MNT/stats")"
 	check "ended, $1"
