@@ -18,13 +18,6 @@
 #define KEEP_REST        200              /* times as long as the reading took */
 #define RUNTIME_EVERY_NS NS_PER_SEC
 
-static bool has_ended(struct engine *e, unsigned proc)
-{
-	struct proc_info info;
-
-	return !model_proc(e->c.model, proc, &info) && info.state == PROC_EXITED;
-}
-
 /* Rests between passes cost nobody anything: they count where nobody reads `leaks` itself. */
 bool engine_leaks_are_fresh(struct engine *e, unsigned proc, bool asked)
 {
@@ -158,8 +151,10 @@ static uint64_t keep_stacks(struct engine *e)
 
 	for (unsigned i = 0; i < n; i++) {
 		unsigned proc = e->next_proc++ % n;
+		struct proc_info info;
 
-		if (has_ended(e, proc) || model_awaits(e->c.model, proc))
+		if (model_proc_living(e->c.model, proc, &info) == -ESRCH ||
+		    model_awaits(e->c.model, proc))
 			continue;
 		if (!run_stacks(e, proc, LIVE_STACKS_AS_GO, NULL))
 			(void)run_stacks(e, proc, LIVE_STACKS_LABELLED, NULL);

@@ -10,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/base/log.h"
@@ -49,30 +50,56 @@ static bool has_ended(const struct status *s)
 	return s->state == 'Z' || s->state == 'X';
 }
 
+/* All threads of a process that exits end one after the other, the main one maybe first. */
 bool process_lost_main_thread(pid_t pid)
 {
+	const struct timespec nap = {.tv_nsec = (long)NS_PER_SEC / 100};
 	struct status s;
 
-	return !status_read(pid, &s) && has_ended(&s) && s.threads > 1;
+	for (int looks = 0; looks < 100; looks++) {
+		if (status_read(pid, &s) || !has_ended(&s) || s.threads <= 1)
+			return false;
+		nanosleep(&nap, NULL);
+	}
+	return true;
 }
 
-/* By its flags (proc_pid_stat(5), include/linux/sched.h PF_KTHREAD): a process that is exiting has
- * no executable either, for a moment in which it is not a zombie yet. */
-static bool is_kernel_thread(pid_t pid)
+#define STAT_MAX 2048
+
+/* proc_pid_stat(5) into `line`; returns what follows the name, or NULL. */
+static const char *stat_read(pid_t pid, char line[STAT_MAX])
 {
-	char path[64], line[1024];
 	const char *rest;
-	unsigned flags = 0;
+	char path[64];
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
 	f = fopen(path, "re");
 	if (!f)
-		return false;
-	rest = fgets(line, sizeof(line), f) ? strrchr(line, ')') : NULL;
+		return NULL;
+	rest = fgets(line, STAT_MAX, f) ? strrchr(line, ')') : NULL;
 	fclose(f);
-	return rest && sscanf(rest, ") %*c %*d %*d %*d %*d %*d %u", &flags) == 1 &&
-	       flags & KERNEL_THREAD_FLAG;
+	return rest;
+}
+
+/* Of what stat_read() returns, whose first field is number 3; NULL: there is none. */
+static const char *stat_field(const char *rest, unsigned field)
+{
+	for (unsigned at = 2; rest && at < field; at++) {
+		rest = strchr(rest, ' ');
+		rest = rest ? rest + 1 : NULL;
+	}
+	return rest;
+}
+
+/* By its flags (include/linux/sched.h PF_KTHREAD): a process that is exiting has no executable
+ * either, for a moment in which it is not a zombie yet. */
+static bool is_kernel_thread(pid_t pid)
+{
+	char line[STAT_MAX];
+	const char *flags = stat_field(stat_read(pid, line), 9);
+
+	return flags && strtoul(flags, NULL, 10) & KERNEL_THREAD_FLAG;
 }
 
 /* NSpid: its numbers, from our pid namespace to its own (proc_pid_status(5)). */
@@ -154,7 +181,7 @@ int process_check(pid_t pid)
 		return log_error(-ESRCH,
 				 "no process %d: that is a thread of process %ld; use -pid %ld",
 				 pid, s.tgid, s.tgid);
-	if (has_ended(&s) && s.threads > 1)
+	if (has_ended(&s) && process_lost_main_thread(pid))
 		return log_error(-ENOEXEC,
 				 "process %d: its main thread has ended while others go on "
 				 "(pthread_exit() in main): its memory cannot be read by its "
@@ -201,32 +228,14 @@ static int status_when_reaped(int pidfd, int *ret)
 	return 0;
 }
 
-/* A field of proc_pid_stat(5), from what follows the name on, which is field 3. */
-static const char *stat_field(const char *rest, unsigned field)
-{
-	for (unsigned at = 2; rest && at < field; at++) {
-		rest = strchr(rest, ' ');
-		rest = rest ? rest + 1 : NULL;
-	}
-	return rest;
-}
-
 /* Until then, by proc_pid_stat(5), where 0 is also what is told to who may not know. Who may is
  * told that it waits, in `wchan`, since Linux 5.16 (fs/proc/array.c do_task_stat()). */
 static int status_of_zombie(int pidfd, pid_t pid, int *ret)
 {
-	char path[64], line[2048];
-	const char *rest, *status, *waits;
-	FILE *f;
+	char line[STAT_MAX];
+	const char *rest = stat_read(pid, line);
+	const char *waits = stat_field(rest, 35), *status = stat_field(rest, 52);
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	f = fopen(path, "re");
-	if (!f)
-		return -EAGAIN;
-	rest = fgets(line, sizeof(line), f) ? strrchr(line, ')') : NULL;
-	fclose(f);
-	waits = stat_field(rest, 35);
-	status = stat_field(rest, 52);
 	if (!status || *stat_field(rest, 3) != 'Z')
 		return -EAGAIN;
 	/* The number was its own all the while. */

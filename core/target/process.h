@@ -17,7 +17,8 @@
 int process_check(pid_t pid);
 
 /* Has its main thread ended while others go on (pthread_exit() in main)? By the process's number
- * nothing of it is to be had then: no executable, no mappings, no memory. */
+ * nothing of it is to be had then: no executable, no mappings, no memory. Looks for a second where
+ * it seems so, since a process that exits is like that for a moment. */
 bool process_lost_main_thread(pid_t pid);
 
 /* Calls `fn` with every process there is until it returns true. Whether it did, or -errno. */

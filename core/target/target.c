@@ -61,6 +61,7 @@ static const char *moving_experiment(const char *version)
  */
 static int read_version(struct target *t, const struct target *of, char *why, size_t why_size)
 {
+	const char *moving;
 	int err = 0;
 
 	if (of)
@@ -83,12 +84,13 @@ static int read_version(struct target *t, const struct target *of, char *why, si
 			"it was built by %s; Go 1.17 is the oldest supported: rebuild it with a "
 			"newer Go",
 			t->build.version);
-	if (moving_experiment(t->build.version))
+	moving = moving_experiment(t->build.version);
+	if (moving)
 		return refuse(
 			why, why_size,
 			"it was built with GOEXPERIMENT=%s (%s), with which the runtime keeps "
 			"things elsewhere than the release does: build it without",
-			moving_experiment(t->build.version), t->build.version);
+			moving, t->build.version);
 	return 0;
 }
 

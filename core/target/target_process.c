@@ -214,8 +214,7 @@ bool target_executed_by(const struct target *t, pid_t pid)
 
 static bool has_mapped(const struct target *t, pid_t pid)
 {
-	return t->mapped.ino && !is_exe_of(t->img, pid) &&
-	       mappings_each(pid, is_mapped, (void *)t) == 1;
+	return t->mapped.ino && mappings_each(pid, is_mapped, (void *)t) == 1;
 }
 
 struct begin {
@@ -230,20 +229,19 @@ static int has_entry(void *ctx, const struct mapping *m)
 	return b->entry >= m->start && b->entry < m->end && is_file(b->t, m);
 }
 
-/* It executes something made of what is mapped. Not if it began in that: on overlayfs its
- * executable may be this file as another container has it, and some kernels show in maps the file
- * that both are made of. */
-static bool is_translated_by(const struct target *t, pid_t pid)
+/* Then it executes that, and nothing made of it: on overlayfs its executable may be this file as
+ * another container has it, and some kernels show in maps the file that both are made of. */
+static bool begins_in(const struct target *t, pid_t pid)
 {
 	struct begin b = {.t = t};
 
-	return go_program_is_translated(pid) &&
-	       !(entry_of(pid, &b.entry) == 0 && mappings_each(pid, has_entry, &b) == 1);
+	return entry_of(pid, &b.entry) == 0 && mappings_each(pid, has_entry, &b) == 1;
 }
 
 bool target_runs_in(const struct target *t, pid_t pid)
 {
-	return is_exe_of(t->img, pid) || (has_mapped(t, pid) && !is_translated_by(t, pid));
+	return is_exe_of(t->img, pid) ||
+	       (has_mapped(t, pid) && (!go_program_is_translated(pid) || begins_in(t, pid)));
 }
 
 struct translated {
@@ -255,7 +253,9 @@ static bool is_translated(void *ctx, pid_t pid)
 {
 	struct translated *of = ctx;
 
-	if (!has_mapped(of->t, pid) || !is_translated_by(of->t, pid))
+	/* What is not linked statically need not have its maps read. */
+	if (is_exe_of(of->t->img, pid) || !go_program_is_translated(pid) ||
+	    !has_mapped(of->t, pid) || begins_in(of->t, pid))
 		return false;
 	of->by = pid;
 	return true;
