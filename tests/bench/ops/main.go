@@ -45,7 +45,8 @@ func makemap(n int) {
 	}
 }
 
-// Every Gosched is two transitions: running to runnable and back.
+// Every Gosched is two transitions: running to runnable and back. On one P: an idle one would take the goroutine
+// from the global queue, and what that costs depends on whether the other CPU has a reader to run.
 //
 //go:noinline
 func gosched(n int) {
@@ -93,6 +94,7 @@ func main() {
 		"newobject": newobject, "makeslice": makeslice, "makemap": makemap,
 		"gosched": gosched, "pingpong": pingpong, "spawn": spawn,
 	}
+	procs := runtime.GOMAXPROCS(0)
 	in := bufio.NewScanner(os.Stdin)
 	fmt.Println("ready")
 	for in.Scan() {
@@ -101,6 +103,11 @@ func main() {
 		if _, err := fmt.Sscanf(in.Text(), "%s %d", &name, &n); err != nil || ops[name] == nil {
 			fmt.Println("unknown")
 			continue
+		}
+		if name == "gosched" {
+			runtime.GOMAXPROCS(1)
+		} else {
+			runtime.GOMAXPROCS(procs)
 		}
 		var took []float64
 		for ; n > 0; n -= chunk {
