@@ -29,6 +29,7 @@ enum wait_kind {
 			 * own
 			 */
 	WAIT_POLL,      /* runtime.pollDesc: a descriptor */
+	WAIT_CORO,      /* runtime.coro: the other side of an iter.Pull */
 	WAIT_KINDS,
 };
 
@@ -44,6 +45,7 @@ enum wait_how {
 	WAIT_ZERO,    /* WAIT_WAITGROUP */
 	WAIT_SIGNAL,  /* WAIT_COND */
 	WAIT_ACQUIRE, /* WAIT_SEMAPHORE */
+	WAIT_RESUME,  /* WAIT_CORO: until the other side switches to it: next, stop; yield */
 };
 
 /* What a parked goroutine is at, whether or not an object goes with it. */
@@ -61,7 +63,7 @@ typedef uint32_t wait_text;
 
 struct wait_object {
 	uint64_t address; /* in the process: of the hchan, Mutex, RWMutex, WaitGroup, Cond,
-			     semaphore, pollDesc */
+			     semaphore, pollDesc, coro */
 	enum wait_kind kind;
 	bool state_known; /* what follows was read and makes sense */
 	union {
@@ -99,6 +101,9 @@ struct wait_object {
 			wait_text what;   /* of /proc/PID/fd; "" not known */
 			wait_text socket; /* of /proc/PID/net: sockets.h; "" none, or not known */
 		} poll;
+		struct {
+			uint32_t blocked; /* while it is read: who */
+		} coro;
 	};
 	uint32_t waits, n_waits;     /* graph->by_object[waits …]: indices into graph->waits */
 	uint32_t holders, n_holders; /* graph->holders[holders …] */
@@ -117,7 +122,8 @@ struct wait_goroutine {
 	bool marked;      /* its state says that the program's own profile found it to be leaked */
 	int64_t since_ns; /* CLOCK_MONOTONIC: at least since then; 0 not known (g.waitsince) */
 	uint64_t sched_pc, sched_sp; /* the park: as long as it is the same one, so are these */
-	uint32_t waits, n_waits;     /* graph->waits[waits …] */
+	wait_text runs; /* of an iter.Pull's goroutine: the iterator function; "" it is none */
+	uint32_t waits, n_waits; /* graph->waits[waits …] */
 };
 
 /* Why a goroutine may be the one that ends the waits on an object, strongest first. */

@@ -652,7 +652,7 @@ static int index_objects(struct search *s)
 	for (size_t i = 0; i < s->g->n_objects && err >= 0; i++) {
 		const struct wait_object *o = &s->g->objects[i];
 
-		if (o->kind == WAIT_POLL || o->kind == WAIT_SEMAPHORE)
+		if (o->kind == WAIT_POLL || o->kind == WAIT_SEMAPHORE || o->kind == WAIT_CORO)
 			continue;
 		err = address_map_put(&s->by_address, o->address, (uint32_t)i);
 	}

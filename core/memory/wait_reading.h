@@ -27,6 +27,8 @@ enum park {
 	PARK_GROUP, /* 1.24 on */
 	PARK_COND,
 	PARK_IO,
+	PARK_CORO,
+	PARK_CORO_KNOWN, /* at which is known */
 };
 
 static inline bool park_is_semaphore(enum park park)
@@ -44,8 +46,9 @@ struct wait_reading {
 
 	struct memory_goroutine *gs; /* all, by goid */
 	size_t n;
-	uint8_t *park;           /* enum park of each */
-	bool *broken;            /* of each: it moved, or what it waits on makes no sense */
+	uint8_t *park;   /* enum park of each */
+	wait_text *runs; /* of each: the iterator that it runs, if it is one's; NULL: none */
+	bool *broken;    /* of each: it moved, or what it waits on makes no sense */
 	struct address_map by_g; /* address of g: index */
 	struct sudogs sudogs;    /* owner: index */
 	uint32_t *sudog_of; /* of each that waits for a semaphore: index into sudogs, or none */
@@ -82,6 +85,10 @@ int reading_lock_states(struct wait_reading *r);
 /* wait_poll.c: those that wait for a descriptor, from a copy of the stack; 1: it is none. */
 int reading_poll(struct wait_reading *r, uint32_t g, const struct stack_copy *copy);
 int reading_descriptors(struct wait_reading *r);
+/* wait_coro.c: the coroutines that somebody is blocked on, who is PARK_CORO_KNOWN then. */
+int reading_coroutines(struct wait_reading *r);
+/* Are they, still? Who is not has moved. */
+int reading_coroutines_hold(struct wait_reading *r);
 /* wait_holders.c: once the graph is complete but for them. */
 int graph_find_holders(struct wait_reading *r, struct wait_graph *g);
 

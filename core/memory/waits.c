@@ -116,6 +116,7 @@ static enum park park_of_reason(const char *reason)
 		{"sync.WaitGroup.Wait", PARK_GROUP},
 		{"sync.Cond.Wait", PARK_COND},
 		{"IO wait", PARK_IO},
+		{"coroutine", PARK_CORO},
 	};
 
 	for (size_t i = 0; reason && i < ARRAY_SIZE(table); i++) {
@@ -394,6 +395,7 @@ static enum wait_why why_of(const struct wait_reading *r, size_t i, size_t n_edg
 		return WAIT_NO_CASES;
 	case PARK_NOT:
 	case PARK_OTHER:
+	case PARK_CORO:
 		return WAIT_NO_OBJECT;
 	default:
 		return n_edges && !r->broken[i] ? WAIT_ON_OBJECTS : WAIT_UNREADABLE;
@@ -493,6 +495,7 @@ static int keep_goroutines(const struct wait_reading *r, struct wait_graph *g)
 			.since_ns = from->wait_since_ns,
 			.sched_pc = from->sched_pc,
 			.sched_sp = from->sched_sp,
+			.runs = r->runs ? r->runs[i] : 0,
 			.waits = (uint32_t)first,
 			.n_waits = (uint32_t)(edge - first),
 		};
@@ -542,6 +545,7 @@ static void reading_free(struct wait_reading *r)
 {
 	free(r->gs);
 	free(r->park);
+	free(r->runs);
 	free(r->broken);
 	free(r->sudog_of);
 	free(r->objects);
@@ -577,7 +581,11 @@ static int read_graph(struct wait_reading *r, struct wait_graph *g)
 	if (!err)
 		err = reading_descriptors(r);
 	if (!err)
+		err = reading_coroutines(r);
+	if (!err)
 		err = sudogs_check(r->l, r->pid, &r->sudogs, r->broken);
+	if (!err)
+		err = reading_coroutines_hold(r);
 	if (!err)
 		err = check_goroutines(r);
 	if (!err)

@@ -562,6 +562,8 @@ void problems_of_leaks(struct scene *s)
 			buf_adds(&p->text, ", made at ");
 			view_site_file(names, b->site_id, &p->text);
 		}
+		if (*b->runs)
+			buf_addf(&p->text, ", which runs %s", b->runs);
 		buf_addf(&p->text, "; %s; the oldest for ", b->meaning);
 		emit_duration(&p->text, b->oldest_ns);
 		if (b->joined) {

@@ -4,9 +4,11 @@
  * with names and ages from the model. Groups that look alike are one block. Any thread.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
+#include "core/base/hash.h"
 #include "core/base/json.h"
 #include "core/base/text.h"
 #include "core/memory/leak_report.h"
@@ -82,6 +84,21 @@ static bool is_possible(const struct leaks *l, const struct leak_group *group)
 	return false;
 }
 
+/* The iterator's side of an iter.Pull, which waits to be asked. */
+static bool is_unstopped(const struct leaks *l, const struct leak_member *m)
+{
+	const struct wait_graph *graph = l->report->graph;
+
+	return waiter(l, m)->runs && m->object != LEAK_NONE &&
+	       graph->objects[m->object].kind == WAIT_CORO;
+}
+
+/* Of what iter.Pull has made, which all begin alike; "" else. */
+static const char *iterator_of(const struct leaks *l, const struct leak_member *m)
+{
+	return wait_graph_text(l->report->graph, waiter(l, m)->runs);
+}
+
 static const char *meaning(const struct leaks *l, const struct leak_group *group)
 {
 	for (uint32_t i = 0; i < group->culprits && group->kind == LEAK_CYCLE; i++) {
@@ -91,6 +108,8 @@ static const char *meaning(const struct leaks *l, const struct leak_group *group
 			return "each waits for what the next one holds, or has to do first, likely "
 			       "or possibly";
 	}
+	if (group->kind == LEAK_ORPHAN && is_unstopped(l, &members_of(l, group)[0]))
+		return "an iter.Pull that nobody can ask again: its stop was not called";
 	return is_possible(l, group) ? "each waits for what the next one holds, likely or possibly"
 				     : meanings[group->kind];
 }
@@ -119,6 +138,7 @@ static uint64_t key_of(struct leaks *l, const struct leak_group *group)
 		look_up(l, m);
 		key = mix(mix(key, l->g.start_func_id), l->g.created_site_id);
 		key = mix(key, l->g.reason_id);
+		key = mix(key, hash_bytes(iterator_of(l, m), strlen(iterator_of(l, m)), 0));
 	}
 	return key;
 }
@@ -229,6 +249,10 @@ static void add_goroutine(struct leaks *l, const struct leak_member *m, bool wit
 		view_site_file(names, l->g.created_site_id, &text);
 	if (text.len)
 		buf_addf(out, ", created in %s", text.data);
+	if (text.len && *iterator_of(l, m)) {
+		buf_adds(out, ", which runs ");
+		text_line(out, iterator_of(l, m));
+	}
 	buf_addc(out, '\n');
 	if (waiter(l, m)->marked)
 		buf_addf(out, "      %s\n", MARKED);
@@ -453,6 +477,8 @@ static void json_member(struct leaks *l, const struct leak_member *m, bool with_
 	if (l->g.goid)
 		view_site_file(names, l->g.created_site_id, &text);
 	json_ks(out, "created_at", text.data ? text.data : "");
+	if (*iterator_of(l, m))
+		json_ks(out, "runs", iterator_of(l, m));
 	json_ks(out, "wait_reason", l->g.goid ? names_string(names, l->g.reason_id) : "");
 	if (l->g.goid)
 		json_ku(out, "age_ns", view_age_ns(&l->g, l->now));
@@ -625,6 +651,8 @@ int view_leak_briefs(const struct view *v, unsigned proc, struct leak_brief *ret
 			.reason_id = l.g.reason_id,
 			.meaning = meaning(&l, group),
 		};
+		snprintf(ret[*ret_n - 1].runs, sizeof(ret->runs), "%s",
+			 iterator_of(&l, members_of(&l, group)));
 	}
 	groups_free(&l.blocks);
 	v->live->leaks_put(v->live->ctx, report);

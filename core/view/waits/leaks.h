@@ -3,6 +3,7 @@
 #ifndef XGOTOPFS_VIEW_LEAKS_H
 #define XGOTOPFS_VIEW_LEAKS_H
 
+#include "core/base/text.h"
 #include "core/view/view.h"
 
 /* Groups that look alike together, in short; the largest first. */
@@ -13,7 +14,8 @@ struct leak_brief {
 	uint64_t oldest_ns, goid;                /* one of them; its age as of then */
 	uint64_t as_of_ns;                       /* the look: CLOCK_MONOTONIC */
 	uint32_t func_id, site_id, reason_id;
-	const char *meaning; /* static */
+	const char *meaning;       /* static */
+	char runs[TEXT_NAME_SIZE]; /* the iterator of an iter.Pull; "" it is none */
 };
 /* As of the last look, and asks for another one soon; the first is waited for, two seconds at most.
  * -EAGAIN: there was none yet, of as many passes as a proof takes; -ENOSYS. */

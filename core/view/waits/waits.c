@@ -19,9 +19,9 @@
 #define WAITERS_LINE  10  /* … in a line that somebody reads; by-object/ has all */
 
 static const char *const kinds[WAIT_KINDS] = {
-	[WAIT_CHAN] = "chan",           [WAIT_MUTEX] = "Mutex", [WAIT_RWMUTEX] = "RWMutex",
-	[WAIT_WAITGROUP] = "WaitGroup", [WAIT_COND] = "Cond",   [WAIT_SEMAPHORE] = "semaphore",
-	[WAIT_POLL] = "descriptor",
+	[WAIT_CHAN] = "chan",           [WAIT_MUTEX] = "Mutex",    [WAIT_RWMUTEX] = "RWMutex",
+	[WAIT_WAITGROUP] = "WaitGroup", [WAIT_COND] = "Cond",      [WAIT_SEMAPHORE] = "semaphore",
+	[WAIT_POLL] = "descriptor",     [WAIT_CORO] = "coroutine",
 };
 
 const char *view_object_kind(const struct wait_object *o)
@@ -35,7 +35,7 @@ static const char *how_word(enum wait_how how)
 		[WAIT_HOW_UNKNOWN] = "",    [WAIT_RECEIVE] = "receive", [WAIT_SEND] = "send",
 		[WAIT_LOCK] = "lock",       [WAIT_READ] = "read",       [WAIT_WRITE] = "write",
 		[WAIT_DRAIN] = "drain",     [WAIT_ZERO] = "zero",       [WAIT_SIGNAL] = "signal",
-		[WAIT_ACQUIRE] = "acquire",
+		[WAIT_ACQUIRE] = "acquire", [WAIT_RESUME] = "resume",
 	};
 
 	return words[how];
@@ -100,6 +100,7 @@ static void add_state(const struct wait_graph *graph, const struct wait_object *
 		if (*wait_graph_text(graph, o->poll.socket))
 			buf_addf(out, " %s", wait_graph_text(graph, o->poll.socket));
 		break;
+	case WAIT_CORO:
 	case WAIT_KINDS:
 		break;
 	}

@@ -1,0 +1,3 @@
+module pulled
+
+go 1.23
