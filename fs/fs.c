@@ -122,15 +122,20 @@ static void unmount(struct fs *fs)
 	if (poll(&device, 1, 0) == 1 && device.revents & POLLERR)
 		return;
 	err = fs->unmounter ? unmounter_ask(fs->unmounter) : 0;
+	fs->unmounter_failed = err && err != -ETIMEDOUT && err != -ESTALE;
 	/* libfuse may not unmount. */
-	if ((!err || err == -ETIMEDOUT) && fs->unmounter)
+	if (!fs->unmounter_failed && fs->unmounter)
 		device_let_go(fs);
 	if (err == -ETIMEDOUT)
 		log_warn("%s: it takes long to unmount it; that goes on by itself", fs->mountpoint);
+	else if (err == -ESTALE && mount_is_under(fs->mountpoint))
+		log_warn(
+			"%s: something else is mounted over it and stays, and so does what is left "
+			"of ours below: umount -l %s, once that is gone",
+			fs->mountpoint, fs->mountpoint);
 	else if (err)
 		log_debug("%s: the process that unmounts for us says: %s", fs->mountpoint,
 			  strerror(-err));
-	fs->unmounter_failed = err && err != -ETIMEDOUT;
 }
 
 /* libfuse has closed the device, and tried by itself, which only helps who may unmount. */
@@ -309,8 +314,8 @@ int fs_mount(struct fs *fs)
 	if (err)
 		return err;
 	fs->mounted = true;
-	if (auto_unmount && fs->unmounter)
-		unmounter_watch(fs->unmounter);
+	if (fs->unmounter)
+		unmounter_mounted(fs->unmounter, auto_unmount);
 	err = device_take(fs);
 	if (err)
 		return err;

@@ -195,5 +195,7 @@ int mount_check_ours(const char *path);
 int mount_check(const char *path, bool nonempty);
 /* After the end: is a mount of ours, which nobody serves, still there? */
 bool mount_is_left(const char *path);
+/* One of ours is mounted there, and something else over it. */
+bool mount_is_under(const char *path);
 
 #endif

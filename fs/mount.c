@@ -39,14 +39,20 @@ static void unescape(char *text)
 	*out = '\0';
 }
 
-/* The type of the file system mounted last on a path, as "fuse.sshfs"; false when none is. */
-static bool mounted_type(const char *path, char *ret, size_t size)
+struct mounted {
+	char type[64];  /* of the file system mounted last on a path, as "fuse.sshfs" */
+	bool over_ours; /* one of ours is mounted below it */
+};
+
+/* false: nothing is mounted there. */
+static bool mounted_at(const char *path, struct mounted *ret)
 {
 	FILE *file = fopen("/proc/self/mountinfo", "re");
 	char *line = NULL;
 	size_t cap = 0;
 	bool found = false;
 
+	*ret = (struct mounted){0};
 	while (file && getline(&line, &cap, file) > 0) {
 		char *where, *type, *save = NULL;
 
@@ -62,7 +68,8 @@ static bool mounted_type(const char *path, char *ret, size_t size)
 			continue;
 		type += 3;
 		type[strcspn(type, " ")] = '\0';
-		snprintf(ret, size, "%s", type);
+		ret->over_ours |= !strcmp(ret->type, OUR_TYPE);
+		snprintf(ret->type, sizeof(ret->type), "%s", type);
 		found = true;
 	}
 	free(line);
@@ -114,9 +121,9 @@ static int resolve_parent(const char *path, char ret[PATH_MAX])
 
 static bool is_ours(const char *where)
 {
-	char type[64];
+	struct mounted m;
 
-	return mounted_type(where, type, sizeof(type)) && !strcmp(type, OUR_TYPE);
+	return mounted_at(where, &m) && !strcmp(m.type, OUR_TYPE);
 }
 
 static bool is_dead(int err)
@@ -162,16 +169,17 @@ static int look(const char *path, struct stat *st)
  * process that unmounts for who was killed, fusermount3) may be quicker: -EAGAIN. */
 static int remove_stale(const char *path)
 {
-	char where[PATH_MAX], type[64];
+	char where[PATH_MAX];
+	struct mounted m;
 	int err = resolve_parent(path, where);
 
 	if (err)
 		return log_error(err, "%s: %s", path, strerror(-err));
-	if (!mounted_type(where, type, sizeof(type)))
+	if (!mounted_at(where, &m))
 		return -EAGAIN;
-	if (strcmp(type, OUR_TYPE))
+	if (strcmp(m.type, OUR_TYPE))
 		return log_error(-EBUSY, "%s: a dead %s is mounted there; fusermount3 -u %s", path,
-				 type, path);
+				 m.type, path);
 	err = unmount_lazily(where);
 	if (err && !is_ours(where))
 		return -EAGAIN;
@@ -226,6 +234,14 @@ bool mount_is_left(const char *path)
 	char where[PATH_MAX];
 
 	return !resolve_parent(path, where) && is_ours(where);
+}
+
+bool mount_is_under(const char *path)
+{
+	char where[PATH_MAX];
+	struct mounted m;
+
+	return !resolve_parent(path, where) && mounted_at(where, &m) && m.over_ours;
 }
 
 int mount_check(const char *path, bool nonempty)

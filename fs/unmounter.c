@@ -13,7 +13,9 @@
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,7 +29,8 @@
 #define LOOK_NS     (NS_PER_SEC / 20)
 #define LOOKS       1200
 #define UNMOUNT     'u'
-#define WATCH       'w'
+#define MOUNTED     'm'
+#define WATCH       'w' /* the same, and: watch it */
 
 struct unmounter {
 	pid_t pid;
@@ -41,6 +44,7 @@ struct orders {
 	const char *name;    /* its last part; the process stands in the folder above */
 	bool itself;         /* CAP_SYS_ADMIN; else fusermount3 */
 	int fd;
+	dev_t ours; /* of what was mounted there; 0: not known */
 };
 
 /* --- in the process ----------------------------------------------------------------------------
@@ -68,8 +72,26 @@ static int run_helper(const struct orders *o)
 	return status ? -EPERM : 0;
 }
 
+/* The device of what lies uppermost there, or 0. Each mount of ours has one of its own. The server
+ * is not asked, so that it may be dead. */
+static dev_t device_there(const struct orders *o)
+{
+	struct statx st;
+
+	if (statx(AT_FDCWD, o->itself ? o->name : o->path,
+		  AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_STATX_DONT_SYNC, 0, &st))
+		return 0;
+	return makedev(st.stx_dev_major, st.stx_dev_minor);
+}
+
+/* A mount is named by its place only, and there may be somebody else's by now: over ours, or in its
+ * stead when ours was taken away lazily and is still in use. -ESTALE. */
 static int unmount(const struct orders *o)
 {
+	dev_t there = device_there(o);
+
+	if (o->ours && there && there != o->ours)
+		return -ESTALE;
 	if (o->itself && !umount2(o->name, MNT_DETACH | UMOUNT_NOFOLLOW))
 		return 0;
 	if (o->itself && errno != EPERM) /* a filter of system calls may refuse it */
@@ -117,7 +139,7 @@ static ssize_t take_word(int fd, char *ret)
 	return n;
 }
 
-static _Noreturn void wait_for_word(const struct orders *o)
+static _Noreturn void wait_for_word(struct orders *o)
 {
 	bool watches = false;
 	char word;
@@ -130,8 +152,10 @@ static _Noreturn void wait_for_word(const struct orders *o)
 		_exit(1);
 	while (take_word(o->fd, &word) == 1) {
 		watches = word == WATCH;
-		if (watches)
+		if (word != UNMOUNT) {
+			o->ours = device_there(o);
 			continue;
+		}
 		answer = unmount(o);
 		(void)!write(o->fd, &answer, sizeof(answer));
 	}
@@ -205,9 +229,9 @@ static bool say(const struct unmounter *u, char word)
 	return send(u->fd, &word, 1, MSG_NOSIGNAL | MSG_DONTWAIT) == 1;
 }
 
-void unmounter_watch(struct unmounter *u)
+void unmounter_mounted(struct unmounter *u, bool watch)
 {
-	(void)say(u, WATCH);
+	(void)say(u, watch ? WATCH : MOUNTED);
 }
 
 int unmounter_ask(struct unmounter *u)

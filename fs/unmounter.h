@@ -8,17 +8,20 @@
 #ifndef XGOTOPFS_FS_UNMOUNTER_H
 #define XGOTOPFS_FS_UNMOUNTER_H
 
+#include <stdbool.h>
+
 struct unmounter;
 
 /* Before mounting on `path`, or it would hold /dev/fuse. 0 or -errno. */
 int unmounter_new(const char *path, struct unmounter **ret);
 /* Unmounts lazily. 0, -ECHILD (it is gone), -ETIMEDOUT (it does so yet, also when we have ended),
- * or what unmounting gave. */
+ * -ESTALE (what is mounted there is not ours, and stays), or what unmounting gave. */
 int unmounter_ask(struct unmounter *u);
-/* From now on: where we end without having asked, it removes the dead mount that we leave. With
- * CAP_SYS_ADMIN nothing else does; for a user without it fusermount3 (auto_unmount) looks once
- * before, and not rarely before the kernel has closed the device. */
-void unmounter_watch(struct unmounter *u);
+/* Once it is mounted: from now on no other mount is taken for ours. With `watch`, where we end
+ * without having asked, it removes the dead mount that we leave. With CAP_SYS_ADMIN nothing else
+ * does; for a user without it fusermount3 (auto_unmount) looks once before, and not rarely before
+ * the kernel has closed the device. */
+void unmounter_mounted(struct unmounter *u, bool watch);
 /* The same as unmounter_ask() for who ends at once and can wait for nothing: a descriptor, the
  * caller's to close, that takes *ret_word, or -errno. */
 int unmounter_line(const struct unmounter *u, char *ret_word);

@@ -145,7 +145,8 @@ fs/mount.c stat
 fs/mount.c statfs
 fs/unmounter.c chdir
 fs/unmounter.c open
-fs/unmounter.c realpath'
+fs/unmounter.c realpath
+fs/unmounter.c statx'
 while IFS=: read -r file line text; do
 	call=$(sed -E "s/.*(^|[^A-Za-z0-9_>.])($by_name)\\(.*/\\2/" <<<"$text")
 	grep -qxF "$file $call" <<<"$allowed_by_name" ||

@@ -50,6 +50,31 @@ exec 4<&-
 wait_for 20 gone "$DEMO" || fail "it does not end when unmounted"
 wait "$DEMO" || fail "an unmount from outside is not an error: $(cat "$T/log")"
 
+# What somebody else mounts over it, or in its place while it is still in use, is not ours to unmount.
+theirs() { mount -t tmpfs none "$MNT" && touch "$MNT/theirs" || fail "tmpfs"; }
+on_exit "umount -q -l -t tmpfs $MNT"
+for option in noauto_unmount auto_unmount; do
+	demo_start -g 2 -o "$option"
+	theirs
+	kill "$DEMO"
+	wait_for "$PATIENCE" gone "$DEMO" || fail "it does not end below another mount"
+	wait "$DEMO" || fail "mounted over ($option): $(cat "$T/log")"
+	[ -e "$MNT/theirs" ] || fail "what was mounted over it is gone ($option): $(cat "$T/log")"
+	grep -q "something else is mounted over it .*: umount -l $MNT, once" "$T/log" || fail "it is not said: $(cat "$T/log")"
+	umount "$MNT" || fail "not to be unmounted"
+	demo_start -g 2 -o "$option" # removes what was left below
+	exec 4<"$MNT/README"
+	umount -l "$MNT" || fail "not unmounted lazily"
+	theirs
+	kill "$DEMO"
+	wait_for "$PATIENCE" gone "$DEMO" || fail "it does not end when it is not mounted any more, and in use"
+	wait "$DEMO" || fail "unmounted and in use ($option): $(cat "$T/log")"
+	exec 4<&-
+	[ -e "$MNT/theirs" ] || fail "what was mounted in its place is gone ($option): $(cat "$T/log")"
+	umount "$MNT" || fail "not to be unmounted"
+	DEMO=
+done
+
 # A crash without auto_unmount leaves a dead mount; the next run removes it.
 demo_start -g 2 -o noauto_unmount
 kill -9 "$DEMO"
