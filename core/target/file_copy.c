@@ -71,7 +71,7 @@ static int read_all(int fd, uint8_t *to, uint64_t offset, size_t n)
 	return 0;
 }
 
-int file_copy_read(int fd, struct file_copy *ret)
+int file_copy_read(int fd, uint64_t max, struct file_copy *ret)
 {
 	struct file_copy c = {.data = NULL};
 	struct file_stamp after;
@@ -80,7 +80,7 @@ int file_copy_read(int fd, struct file_copy *ret)
 
 	if (err)
 		return err;
-	c.size = (size_t)c.stamp.size;
+	c.size = (size_t)MIN((uint64_t)c.stamp.size, max);
 	memory = mmap(NULL, c.size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (memory == MAP_FAILED)
 		return -errno;

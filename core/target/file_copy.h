@@ -36,15 +36,16 @@ struct file_copy {
 	size_t n_dropped;
 };
 
-/* Reads the whole of a regular file that is not empty. -ESTALE: it was changed meanwhile. */
-int file_copy_read(int fd, struct file_copy *ret);
+/* Reads a regular file that is not empty, the first `max` bytes of it. -ESTALE: it was changed
+ * meanwhile. */
+int file_copy_read(int fd, uint64_t max, struct file_copy *ret);
 void file_copy_free(struct file_copy *c);
 
 /* Gives back the memory of what lies in [offset, offset + size): nobody will read it again. */
 void file_copy_drop(struct file_copy *c, uint64_t offset, uint64_t size);
 
-/* Does `fd` read the bytes that were copied? 0; -ESTALE: no; -errno. All of the file but what was
- * dropped, or a part of it. */
+/* Does `fd` read the bytes that were copied, and is the file as long as it was? 0; -ESTALE: no;
+ * -errno. All that was read but what was dropped, or a part of it. */
 int file_copy_compare(const struct file_copy *c, int fd);
 int file_copy_compare_part(const struct file_copy *c, int fd, uint64_t offset, size_t n);
 

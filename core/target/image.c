@@ -67,10 +67,56 @@ static int explain(int err, char *why, size_t size, const char *fmt, ...)
 
 /* --- opening -------------------------------------------------------------------------------- */
 
+#define HEAD_SIZE 4096         /* of what is no ELF program: enough to say what it is */
+#define NAMED_MAX (4ull << 30) /* code, data and DWARF of no program are as much */
+
+static void include(uint64_t *end, uint64_t offset, uint64_t size)
+{
+	uint64_t to;
+
+	*end = MAX(*end, __builtin_add_overflow(offset, size, &to) ? UINT64_MAX : to);
+}
+
+static bool read_at(int fd, void *ret, size_t size, uint64_t table, size_t i)
+{
+	uint64_t at;
+
+	return !__builtin_add_overflow(table, i * size, &at) && at <= INT64_MAX &&
+	       pread(fd, ret, size, (off_t)at) == (ssize_t)size;
+}
+
+/* How much of the file its headers name. What follows is not the program's code or data but what
+ * was appended (an archive that it unpacks), and may be larger than our memory. */
+static uint64_t named_size(int fd)
+{
+	uint64_t end = HEAD_SIZE;
+	Elf64_Ehdr eh;
+	Elf64_Phdr ph;
+	Elf64_Shdr sh;
+
+	if (!read_at(fd, &eh, sizeof(eh), 0, 0) || memcmp(eh.e_ident, ELFMAG, SELFMAG) ||
+	    eh.e_ident[EI_CLASS] != ELFCLASS64 || eh.e_ident[EI_DATA] != ELFDATA2LSB)
+		return end;
+	/* Counts that do not fit into the header: no program that can be traced has them. */
+	if (eh.e_phnum == PN_XNUM || (eh.e_shoff && !eh.e_shnum))
+		return UINT64_MAX;
+	include(&end, eh.e_phoff, eh.e_phnum * sizeof(ph));
+	for (size_t i = 0; i < eh.e_phnum && read_at(fd, &ph, sizeof(ph), eh.e_phoff, i); i++)
+		include(&end, ph.p_offset, ph.p_filesz);
+	if (eh.e_shoff)
+		include(&end, eh.e_shoff, eh.e_shnum * sizeof(sh));
+	for (size_t i = 0; i < eh.e_shnum && read_at(fd, &sh, sizeof(sh), eh.e_shoff, i); i++)
+		if (sh.sh_type != SHT_NULL && sh.sh_type != SHT_NOBITS)
+			include(&end, sh.sh_offset, sh.sh_size);
+	return end;
+}
+
 static int copy_file(struct image *img, const char *path, char *why, size_t why_size)
 {
 	cleanup_close_ int fd = -1;
+	struct file_stamp before;
 	struct stat st;
+	uint64_t size;
 	int err;
 
 	/* A FIFO must not block us. */
@@ -89,7 +135,17 @@ static int copy_file(struct image *img, const char *path, char *why, size_t why_
 		return explain(-ENOEXEC, why, why_size, "it is not a regular file");
 	if (!st.st_size)
 		return explain(-ENOEXEC, why, why_size, "the file is empty");
-	err = file_copy_read(fd, &img->copy);
+	err = file_stamp_read(fd, &before);
+	size = named_size(fd);
+	if (!err && MIN(size, (uint64_t)before.size) > NAMED_MAX)
+		return explain(-ENOEXEC, why, why_size,
+			       "its headers say that more than %llu GiB of it are code and data, "
+			       "which is not supported",
+			       NAMED_MAX >> 30);
+	if (!err)
+		err = file_copy_read(fd, size, &img->copy);
+	if (!err && !file_stamp_same(&before, &img->copy.stamp))
+		err = -ESTALE; /* between the looks at it */
 	if (err)
 		return explain(err, why, why_size, "%s",
 			       err == -ESTALE ? "it is being changed: try again when that is done"

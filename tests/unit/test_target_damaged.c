@@ -13,6 +13,7 @@
 
 #include <cmocka.h>
 
+#include "core/target/file_copy.h"
 #include "core/target/target_internal.h"
 #include "tests/unit/target_build.h"
 
@@ -198,6 +199,46 @@ static void refused_text(const char *text, size_t n, const char *because)
 	close(c.fd);
 }
 
+/* Go programs carry what they unpack behind their last section. It is not read: here it is more
+ * than fits into any memory. A program of which the headers say that it is itself as large is
+ * refused. */
+static void test_appended(void **state)
+{
+	const off_t huge = (off_t)1 << 40;
+	char path[512], why[512];
+	struct file_copy whole;
+	struct target *t;
+	Elf64_Ehdr *eh;
+	Elf64_Shdr *sh;
+	struct copy c;
+
+	if (!build("local", "plain", path, sizeof(path)))
+		return;
+	copy_open(&c, path);
+	if (ftruncate(c.fd, huge)) {
+		print_message("no sparse files here: %s\n", strerror(errno));
+		copy_close(&c);
+		return;
+	}
+	assert_int_equal(target_open_why(c.path, &t, why, sizeof(why)), 0);
+	whole = *image_copy(t->img);
+	assert_true(whole.size <= c.size && whole.stamp.size == huge);
+	assert_int_equal(target_compare(t, c.fd), 0);
+	ask_opened(t, 1);
+	assert_int_equal(ftruncate(c.fd, huge - 1), 0);
+	assert_int_equal(target_compare(t, c.fd), -ESTALE);
+	target_free(t);
+	eh = (Elf64_Ehdr *)c.data;
+	sh = (Elf64_Shdr *)(c.data + eh->e_shoff);
+	sh[eh->e_shnum - 1].sh_size = (uint64_t)huge / 2;
+	refused(c.path, "GiB of it are code and data");
+	sh[eh->e_shnum - 1].sh_size = UINT64_MAX;
+	refused(c.path, "GiB of it are code and data");
+	eh->e_shnum = 0;
+	refused(c.path, "GiB of it are code and data");
+	copy_close(&c);
+}
+
 static void test_refusals(void **state)
 {
 	static const char script[] = "#!/usr/bin/python3 -u\nprint(1)\n";
@@ -249,6 +290,7 @@ int main(void)
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_truncated),
 		cmocka_unit_test(test_changed_while_open),
+		cmocka_unit_test(test_appended),
 		cmocka_unit_test(test_flipped),
 	};
 
