@@ -5,9 +5,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "core/base/hash.h"
+
 static size_t place(uint64_t ino, size_t cap)
 {
-	return (size_t)((ino * 0x9e3779b97f4a7c15ull) >> 20) & (cap - 1);
+	return hash_u64(ino) & (cap - 1);
 }
 
 static void insert(struct table_slot *slots, size_t cap, uint64_t ino, void *value)

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/base/hash.h"
 #include "core/base/util.h"
 
 #define CUT_MARK  "\xe2\x80\xa6~" /* "…~" */
@@ -206,6 +205,21 @@ void text_blank(char *text, size_t len, size_t from)
 	}
 }
 
+/* It is shown and recorded: the same for ever. */
+static uint32_t hash_of_cut(const char *name, size_t len)
+{
+	uint64_t h = 14695981039346656037ull ^ len, word;
+
+	for (; len >= sizeof(word); name += sizeof(word), len -= sizeof(word)) {
+		memcpy(&word, name, sizeof(word));
+		h = (h ^ word) * 0xff51afd7ed558ccdull;
+		h ^= h >> 32;
+	}
+	for (; len; name++, len--)
+		h = (h ^ (unsigned char)*name) * 1099511628211ull;
+	return (uint32_t)(h ^ h >> 32);
+}
+
 size_t text_name(char *to, size_t size, const char *name, size_t len)
 {
 	const size_t room = size - 1;
@@ -229,7 +243,7 @@ size_t text_name(char *to, size_t size, const char *name, size_t len)
 			keep = used;
 		if (used + wide > room) {
 			used = keep + (size_t)snprintf(to + keep, size - keep, CUT_MARK "%08x",
-						       hash_bytes(name, len, 0));
+						       hash_of_cut(name, len));
 			memset(to + used, 0,
 			       size - used); /* nothing of what was cut stays behind */
 			break;

@@ -4,11 +4,13 @@
 
 #include <errno.h>
 
+#include "core/base/hash.h"
+
 #define FIRST 256
 
 static struct address_slot *slot_of(const struct address_map *m, uint64_t address)
 {
-	size_t at = (address * 0x9e3779b97f4a7c15ull) >> 20 & (m->cap - 1);
+	size_t at = hash_u64(address) & (m->cap - 1);
 
 	while (m->slots[at].address && m->slots[at].address != address)
 		at = (at + 1) & (m->cap - 1);

@@ -14,6 +14,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/base/hash.h"
 #include "core/target/allgs.h"
 #include "core/memory/goroutines_read.h"
 #include "core/memory/memory.h"
@@ -274,7 +275,7 @@ struct seen {
 
 static uint64_t *seen_slot(const struct seen *s, uint64_t value)
 {
-	size_t at = (value * 0x9e3779b97f4a7c15ull) >> 20 & (s->cap - 1);
+	size_t at = hash_u64(value) & (s->cap - 1);
 
 	while (s->slots[at] && s->slots[at] != value)
 		at = (at + 1) & (s->cap - 1);

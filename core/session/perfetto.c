@@ -429,9 +429,21 @@ static uint64_t end_of(const struct perfetto *p, const struct track *t)
 	return MAX(t->life.since_ns, ended ? MIN(ended, p->last_ns) : p->last_ns);
 }
 
+static int by_goroutine(const void *a, const void *b)
+{
+	const struct track *x = a, *y = b;
+
+	if (x->proc != y->proc)
+		return x->proc < y->proc ? -1 : 1;
+	return compare_u64(&x->goid, &y->goid);
+}
+
 int perfetto_finish(struct perfetto *p, uint64_t until_ns, struct buf *out)
 {
 	put_held(p, NULL, out);
+	/* The same trace each time: no table of the same ones is in the same order twice. None is
+	 * looked for from here on. */
+	qsort(p->tracks, p->mask + 1, sizeof(*p->tracks), by_goroutine);
 	p->last_ns = MAX(p->last_ns, until_ns);
 	for (size_t i = 0; i <= p->mask && !p->err; i++) {
 		const struct track *t = &p->tracks[i];

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/base/hash.h"
 #include "core/session/perfetto_internal.h"
 
 #define SEQUENCE      1
@@ -110,7 +111,7 @@ void trace_put_event(struct perfetto *p, uint64_t time_ns, Perfetto__TrackEvent 
 
 static struct name_slot *name_find(struct name_slot *slots, size_t mask, uint64_t key)
 {
-	size_t at = (key * 0x9e3779b97f4a7c15ull) >> 32 & mask;
+	size_t at = hash_u64(key) & mask;
 
 	while (slots[at].key && slots[at].key != key)
 		at = (at + 1) & mask;
@@ -250,7 +251,7 @@ uint64_t trace_track_uuid(unsigned proc, uint64_t goid)
 
 static struct track *track_find(struct track *tracks, size_t mask, unsigned proc, uint64_t goid)
 {
-	size_t at = ((goid ^ (uint64_t)proc << 48) * 0x9e3779b97f4a7c15ull) >> 20 & mask;
+	size_t at = hash_goroutine(proc, goid) & mask;
 
 	while (tracks[at].used && (tracks[at].goid != goid || tracks[at].proc != proc))
 		at = (at + 1) & mask;
@@ -360,8 +361,7 @@ void trace_forget(struct perfetto *p, struct track *t)
 		next = &p->tracks[at];
 		if (!next->used)
 			break;
-		home = ((next->goid ^ (uint64_t)next->proc << 48) * 0x9e3779b97f4a7c15ull) >> 20 &
-		       p->mask;
+		home = hash_goroutine(next->proc, next->goid) & p->mask;
 		if (((at - home) & p->mask) >= ((at - hole) & p->mask)) {
 			p->tracks[hole] = *next;
 			hole = at;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/hash.h"
 #include "core/base/util.h"
 
 static char *row_at(const struct groups *g, size_t i)
@@ -22,7 +23,7 @@ static uint64_t key_at(const struct groups *g, size_t i)
 /* The slot of a key, or the free one where it belongs. */
 static size_t find(const struct groups *g, uint64_t key)
 {
-	size_t at = (key * 0x9e3779b97f4a7c15ull) >> 32 & g->mask;
+	size_t at = hash_u64(key) & g->mask;
 
 	while (g->slots[at] && key_at(g, g->slots[at] - 1) != key)
 		at = (at + 1) & g->mask;

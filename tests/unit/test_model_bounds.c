@@ -267,13 +267,33 @@ static void test_config(void **state)
 	model_free(NULL);
 }
 
+/* Numbers that would all share a place, for who knows how the table finds them: of a recorded
+ * session, or a program that writes them into its memory. */
+static void test_colliding(void **state)
+{
+	enum { N = 1 << 17 };
+	/* 0x9e3779b97f4a7c15 times that is 1: of the product h the lower 32 bits of h ^ h >> 29
+	 * were the place, and are 0. */
+	const uint64_t inverse = 0xf1de83e19937733dull;
+	uint64_t begun = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+	struct fixture *x = *state;
+
+	for (uint64_t i = 1; i <= N; i++) {
+		uint64_t low = (i << 3 | (i >> 26 & 7)) & UINT32_MAX;
+
+		apply(x, i, go(1, (i << 32 | low) * inverse));
+	}
+	assert_true(clock_ns(CLOCK_PROCESS_CPUTIME_ID) - begun < 20 * NS_PER_SEC);
+	assert_int_equal(get(x, (1ull << 32 | 8) * inverse).state, GSTATE_RUNNABLE);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(test_bytes),           TEST(test_many_types),       TEST(test_exited_bound),
 		TEST(test_last_ended),      TEST(test_last_ended_bound), TEST(test_memory_flat),
-		TEST(test_memory_returned), TEST(test_config),
+		TEST(test_memory_returned), TEST(test_config),           TEST(test_colliding),
 	};
 
 	return cmocka_run_group_tests_name("model_bounds", tests, NULL, NULL);
