@@ -16,7 +16,8 @@
 
 #include "core/memory/memory.h"
 
-#define READ_BYTES      (256u << 10) /* at a time: some spans, or a part of a large object */
+#define READ_BYTES      (256u << 10)  /* at a time: some spans, or a part of a large object */
+#define ROOTS_MAX       (32ULL << 30) /* bytes of all ranges: a pass asks for all of them twice */
 #define SPANS_AT_A_TIME 32
 #define THIN_AT_A_TIME  8
 #define FULL_PART       4 /* a span goes first when one in so many of its objects waits */
@@ -44,7 +45,8 @@ struct reach {
 	struct stack stacks[STACKS];
 	const struct heap_span *large; /* read in parts, up to `offset` so far; NULL: none */
 	uint64_t offset;
-	uint8_t *buf; /* READ_BYTES */
+	uint64_t roots; /* bytes of ranges that were asked for */
+	uint8_t *buf;   /* READ_BYTES */
 	struct reach_stats stats;
 };
 
@@ -200,16 +202,20 @@ static void reach_words(struct reach *r, const uint8_t *bytes, uint64_t size)
 
 int reach_range(struct reach *r, uint64_t lo, uint64_t hi, const uint8_t *mask)
 {
+	const uint64_t skipped = -lo % 8,
+		       size = hi > lo && hi - lo > skipped ? hi - lo - skipped : 0;
 	int err = 0;
 
-	lo = (lo + 7) & ~7ULL;
-	for (uint64_t at = lo; !err && at + 8 <= hi; at += READ_BYTES) {
-		uint64_t size = MIN((uint64_t)READ_BYTES, (hi - at) & ~7ULL);
-
-		if (!read_words(r, at, size, &err))
+	lo += skipped;
+	r->roots = sum_u64(r->roots, size);
+	if (r->roots > ROOTS_MAX)
+		return -E2BIG;
+	for (uint64_t at = 0, part; !err && size - at >= 8; at += part) {
+		part = MIN((uint64_t)READ_BYTES, (size - at) & ~7ULL);
+		if (!read_words(r, lo + at, part, &err))
 			continue;
-		for (uint64_t i = 0; i < size / 8; i++) {
-			uint64_t n = (at - lo) / 8 + i;
+		for (uint64_t i = 0; i < part / 8; i++) {
+			uint64_t n = at / 8 + i;
 
 			if (!mask || mask[n / 8] >> (n % 8) & 1)
 				reach_words(r, r->buf + 8 * i, 8);

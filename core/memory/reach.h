@@ -28,7 +28,8 @@ void reach_opaque(struct reach *r, uint64_t addr);
 
 /* Roots: one value; or all words of a range of memory, of which a bit mask (as gcdatamask: one bit
  * for each word, lowest first) may say which are pointers. What cannot be read is counted. 0,
- * -ESRCH, -EPERM, -ENOMEM. */
+ * -ESRCH, -EPERM, -ENOMEM; -E2BIG: all ranges together are larger than any program's, so somebody
+ * says what is not so. */
 void reach_value(struct reach *r, uint64_t value);
 int reach_range(struct reach *r, uint64_t lo, uint64_t hi, const uint8_t *mask);
 

@@ -181,6 +181,24 @@ static void test_roots(void **state)
 	assert_int_equal(reach_range(x->r, 4096, 4096 + 800, NULL), 0);
 	assert_int_equal(reach_stats(x->r).unread, 800);
 	assert_int_equal(reach_range(x->r, lo + 8, lo, NULL), 0);
+	/* At the end of all addresses, from which none is the next. */
+	assert_int_equal(reach_range(x->r, UINT64_MAX - 4099, UINT64_MAX, NULL), 0);
+	assert_int_equal(reach_range(x->r, UINT64_MAX - 2, UINT64_MAX, NULL), 0);
+	assert_int_equal(reach_range(x->r, UINT64_MAX - 4099, UINT64_MAX - 7, NULL), 0);
+	assert_int_equal(reach_stats(x->r).unread, 800 + 4088 + 4088);
+}
+
+/* A thousand goroutines say that their stacks are of a gigabyte, or a module of its data: no
+ * program has so much. */
+static void test_too_many_roots(void **state)
+{
+	struct fixture *x = *state;
+	unsigned n = 0;
+
+	while (n < 1000 && !reach_range(x->r, 4096, 4096 + (1ull << 30), NULL))
+		n++;
+	assert_in_range(n, 16, 64);
+	assert_int_equal(reach_range(x->r, 4096, 8192, NULL), -E2BIG);
 }
 
 /* Memory that went away while it was marked. */
@@ -265,6 +283,7 @@ int main(void)
 		TEST(test_opaque),
 		TEST(test_roots),
 		TEST(test_hole),
+		TEST(test_too_many_roots),
 		cmocka_unit_test(test_spans),
 		TEST(test_stack_bounds),
 		TEST(test_backward),
