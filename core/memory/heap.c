@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/hash.h"
 #include "core/memory/memory.h"
 #include "core/target/variables.h"
 
@@ -20,6 +21,7 @@
 #define ARENA_SHIFT   26
 #define ARENA_PAGES   (1u << (ARENA_SHIFT - HEAP_PAGE_SHIFT))
 #define SPANS_AT_ONCE 4096
+#define SORTED_FROM   (1u << 20) /* spans; of more each is kept once from the beginning */
 #define ELEM_SIZE_MIN 8
 #define TRIES         8
 
@@ -38,7 +40,7 @@ struct heap_index {
 static size_t arena_slot(const struct heap_index *x, uint64_t number)
 {
 	size_t mask = ((size_t)1 << x->bits) - 1;
-	size_t i = (size_t)(number * 0x9e3779b97f4a7c15ULL >> (64 - x->bits)) & mask;
+	size_t i = hash_u64(number) & mask;
 
 	while (x->arenas[i].pages && x->arenas[i].number != number)
 		i = (i + 1) & mask;
@@ -111,27 +113,37 @@ static int index_page(struct heap_index *x, uint64_t addr, uint32_t span)
 	return 0;
 }
 
-/* Sorts, drops what lies over another, counts. */
-static int make_index(struct heap *h)
+/* Sorts, drops what lies over another: read at two moments, a page went from one to the other. */
+static void sort_spans(struct heap *h)
 {
 	size_t n = 0;
 
-	qsort(h->spans, h->n, sizeof(*h->spans), by_base);
+	if (h->n)
+		qsort(h->spans, h->n, sizeof(*h->spans), by_base);
 	for (size_t i = 0; i < h->n; i++) {
+		if (n && h->spans[i].base < h->spans[n - 1].limit)
+			h->skipped++;
+		else
+			h->spans[n++] = h->spans[i];
+	}
+	h->n = n;
+}
+
+/* Sorts, counts. */
+static int make_index(struct heap *h)
+{
+	size_t n;
+
+	sort_spans(h);
+	n = h->n;
+	for (size_t i = 0; i < n; i++) {
 		struct heap_span *s = &h->spans[i];
 
-		/* Read at two moments: a page went from one to the other. */
-		if (n && s->base < h->spans[n - 1].limit) {
-			h->skipped++;
-			continue;
-		}
 		s->first = h->objects;
 		s->objects = (s->limit - s->base) / s->elem_size;
 		h->objects += s->objects;
 		h->bytes += s->limit - s->base;
-		h->spans[n++] = *s;
 	}
-	h->n = n;
 	/* Who leaves spans out calls what only they lead to unreachable. */
 	if (h->bytes > HEAP_BYTES_MAX)
 		return -E2BIG;
@@ -261,18 +273,41 @@ static int read_slice(const struct target *t, pid_t pid, uint64_t mheap, uint64_
 	return slice[1] > slice[2] ? -EAGAIN : 0; /* half of it is written */
 }
 
+/* Memory for what is there, each span once, not for what the list says is its length: one span may
+ * be listed as often as it likes. */
+static int make_room(struct heap *h, size_t n, size_t *room)
+{
+	size_t more = MAX(2 * *room, n);
+	struct heap_span *spans;
+
+	if (h->n + n <= *room)
+		return 0;
+	if (*room >= SORTED_FROM) {
+		sort_spans(h);
+		if (h->n <= *room / 2)
+			return 0;
+	}
+	spans = reallocarray(h->spans, more, sizeof(*spans));
+	if (!spans)
+		return -ENOMEM;
+	h->spans = spans;
+	*room = more;
+	return 0;
+}
+
 static int read_spans(const struct target *t, pid_t pid, const uint64_t slice[3], struct heap *h)
 {
 	struct span_reader r;
+	size_t room = 0, n;
 	int err;
 
-	h->spans = calloc(slice[1], sizeof(*h->spans));
-	if (!h->spans)
-		return -ENOMEM;
 	err = reader_init(&r, pid, &target_layout(t)->heap);
-	for (uint64_t i = 0; !err && i < slice[1]; i += SPANS_AT_ONCE)
-		err = read_some(&r, slice[0] + 8 * i, MIN(slice[1] - i, (uint64_t)SPANS_AT_ONCE),
-				h);
+	for (uint64_t i = 0; !err && i < slice[1]; i += n) {
+		n = MIN(slice[1] - i, (uint64_t)SPANS_AT_ONCE);
+		err = make_room(h, n, &room);
+		if (!err)
+			err = read_some(&r, slice[0] + 8 * i, n, h);
+	}
 	reader_done(&r);
 	return err ? err : h->n ? 0 : -ENOSYS;
 }

@@ -16,9 +16,8 @@
 #define FRAMES_MAX  24 /* from the innermost one to the call that waits */
 #define COPY_BYTES  2048
 #define INLINED_MAX 8
-#define CODES_SLOTS 1024       /* a power of two */
-#define WORDS_MAX   512        /* of the frames of one call */
-#define LIST_MAX    (1u << 22) /* waiters of one Cond */
+#define CODES_SLOTS 1024 /* a power of two */
+#define WORDS_MAX   512  /* of the frames of one call */
 
 /* sync/mutex.go, rwmutex.go, waitgroup.go, cond.go: the same in all releases. */
 enum {
@@ -199,8 +198,9 @@ static int read_list(const struct wait_reading *r, uint64_t list, struct notify_
 	memcpy(&ret->head, bytes + r->l->notify_head, sizeof(ret->head));
 	memcpy(&ret->tail, bytes + r->l->notify_tail, sizeof(ret->tail));
 	ret->waiters = word32(bytes, 0) - word32(bytes, 4);
+	/* Each waiter is a goroutine. */
 	return ret->head && ret->tail && ret->head % 8 == 0 && ret->tail % 8 == 0 && ret->waiters &&
-			       ret->waiters <= LIST_MAX
+			       ret->waiters <= r->n
 		       ? 0
 		       : -ENOENT;
 }

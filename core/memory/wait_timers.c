@@ -13,7 +13,7 @@
 #include "core/memory/roots.h"
 #include "core/memory/wait_reading.h"
 
-#define TIMERS_MAX (1u << 20) /* of one P */
+#define TIMERS_MAX (1u << 22) /* of all Ps together */
 #define BATCH      512
 #define IS_CHAN    10 /* timer.isChan */
 #define TIMER_WHEN 24 /* timer.when is so far before timer.arg: period and f are between */
@@ -68,7 +68,7 @@ static int mark_channels(struct wait_reading *r, const uint64_t *timers, size_t 
 	return 0;
 }
 
-static int read_proc(struct wait_reading *r, uint64_t p)
+static int read_proc(struct wait_reading *r, uint64_t p, uint64_t *left)
 {
 	/* timers.heap is behind a mutex of a word; a timerWhen is {timer, when}. */
 	const uint64_t at = p + r->l->heap.p_timers + (r->l->timers_in_struct ? 8 : 0);
@@ -77,8 +77,9 @@ static int read_proc(struct wait_reading *r, uint64_t p)
 	uint64_t slice[3];
 
 	if (memory_read(r->pid, at, slice, sizeof(slice)) || !slice[0] || slice[1] > slice[2] ||
-	    slice[1] > TIMERS_MAX)
+	    slice[1] > *left)
 		return 0;
+	*left -= slice[1];
 	timers = calloc(slice[1] + 1, stride * sizeof(*timers));
 	if (!timers)
 		return -ENOMEM;
@@ -90,6 +91,7 @@ static int read_proc(struct wait_reading *r, uint64_t p)
 int reading_timers(struct wait_reading *r)
 {
 	cleanup_free_ uint64_t *procs = NULL;
+	uint64_t left = TIMERS_MAX;
 	bool any = false;
 	size_t n = 0;
 	int err;
@@ -100,6 +102,6 @@ int reading_timers(struct wait_reading *r)
 		return 0;
 	err = roots_list_procs(r->t, r->pid, r->bias, &procs, &n);
 	for (size_t i = 0; i < n && !err; i++)
-		err = read_proc(r, procs[i]);
+		err = read_proc(r, procs[i], &left);
 	return err;
 }

@@ -28,6 +28,7 @@
 #include "core/memory/heap.h"
 #include "core/memory/stack_print.h"
 #include "core/memory/stack_walk.h"
+#include "core/memory/wait_reading.h"
 #include "core/target/target_internal.h"
 #include "core/target/variables.h"
 #include "tests/unit/dump_grammar.h"
@@ -639,22 +640,30 @@ static void *replace_lists(void *arg)
 	return NULL;
 }
 
+/* In use, of one page. */
+static uint8_t *make_span(const struct go_heap_layout *l)
+{
+	uint8_t *span = map(4096);
+
+	put(span, l->span_base, 0xc000000000);
+	put(span, l->span_limit, 0xc000002000);
+	put(span, l->span_pages, 1);
+	put(span, l->span_elem_size, 64);
+	span[l->span_state] = 1;
+	return span;
+}
+
 /* A list of spans that is replaced while it is read. */
 static void test_spans(void **state)
 {
 	struct world *w = world_of(state);
 	const struct go_heap_layout *l = &target_layout(w->t)->heap;
-	uint8_t *span = map(4096);
+	uint8_t *span = make_span(l);
 	uint64_t mheap, slice[3] = {0, SPANS_LISTED, SPANS_LISTED};
 	struct spans s = {.slice = slice};
 	pthread_t thread;
 
 	assert_int_equal(variable_mheap(w->t, &mheap), 0);
-	*(uint64_t *)(span + l->span_base) = 0xc000000000;
-	*(uint64_t *)(span + l->span_limit) = 0xc000002000;
-	*(uint64_t *)(span + l->span_pages) = 1;
-	*(uint64_t *)(span + l->span_elem_size) = 64;
-	span[l->span_state] = 1;
 	slice[0] = (uint64_t)(uintptr_t)list_of(span);
 	assert_int_equal(pthread_create(&thread, NULL, replace_lists, &s), 0);
 	for (int i = 0; i < 100; i++) {
@@ -674,13 +683,176 @@ static void test_spans(void **state)
 	munmap(span, 4096);
 }
 
+/* One span listed 2^24 times. */
+static void test_copies_of_a_span(void **state)
+{
+	enum { BYTES = 2 << 20, TIMES = 64 };
+	const uint64_t length = (uint64_t)BYTES * TIMES / sizeof(uint64_t);
+	struct world *w = world_of(state);
+	const struct go_heap_layout *l = &target_layout(w->t)->heap;
+	uint64_t *page = map(BYTES), *list, mheap, slice[3], before;
+	uint8_t *span = make_span(l);
+	struct heap *h = NULL;
+
+	for (size_t i = 0; i < BYTES / sizeof(*page); i++)
+		page[i] = (uint64_t)(uintptr_t)span;
+	list = map_again(page, BYTES, TIMES);
+	munmap(page, BYTES);
+	slice[0] = (uint64_t)(uintptr_t)list;
+	slice[1] = slice[2] = length;
+	assert_int_equal(variable_mheap(w->t, &mheap), 0);
+	forget_peak();
+	before = peak_kib();
+	assert_int_equal(
+		heap_read(w->t, getpid(), (uint64_t)(uintptr_t)slice - mheap - l->allspans, &h), 0);
+	assert_int_equal(h->n, 1);
+	assert_int_equal(h->skipped, length - 1);
+	assert_true(peak_kib() - before < 300 << 10);
+	heap_free(h);
+	munmap(list, (size_t)BYTES * TIMES);
+	munmap(span, 4096);
+}
+
+/* 512 Ps that share a list of 2^20 timers. */
+static void test_timers(void **state)
+{
+	enum { PS = 512, TIMERS = 1 << 20 };
+	struct world *w = world_of(state);
+	const struct go_layout *l = target_layout(w->t);
+	const size_t p_bytes = (l->heap.p_timers + 128) & ~63ul,
+		     stride = l->timers_in_struct ? 2 : 1;
+	uint64_t *timers = map(TIMERS * stride * sizeof(*timers)), *ps = map(PS * sizeof(*ps)),
+		 *vars;
+	uint64_t slice[3] = {(uint64_t)(uintptr_t)ps, PS, PS};
+	uint64_t of_p[3] = {(uint64_t)(uintptr_t)timers, TIMERS, TIMERS}, channel = 0xc000000000;
+	uint64_t begun = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+	uint8_t *all = map(PS * p_bytes), *timer = map(4096);
+	struct wait_object o = {.address = channel, .kind = WAIT_CHAN, .state_known = true};
+	struct wait_graph graph = {0};
+	struct wait_reading r = {.t = w->t, .l = l, .pid = getpid(), .objects = &o, .n_objects = 1};
+	size_t n;
+
+	r.graph = &graph;
+	o.chan.cap = 1;
+	o.chan.elem = 1;
+	buf_add(&r.texts, "\0time.Time", sizeof("\0time.Time"));
+	put(timer, l->timer_arg + 8, channel);
+	for (size_t i = 0; i < TIMERS; i++)
+		timers[stride * i] = (uint64_t)(uintptr_t)timer;
+	for (uint32_t i = 0; i < PS; i++) {
+		uint8_t *p = all + i * p_bytes;
+
+		ps[i] = (uint64_t)(uintptr_t)p;
+		memcpy(p + l->heap.p_id, &i, sizeof(i));
+		memcpy(p + l->heap.p_timers + (l->timers_in_struct ? 8 : 0), of_p, sizeof(of_p));
+	}
+	assert_int_equal(variable_allp_candidates(w->t, &vars, &n), 0);
+	assert_true(n > 0);
+	r.bias = (uint64_t)(uintptr_t)slice - vars[0];
+	assert_int_equal(address_map_put(&r.by_object[WAIT_CHAN], channel, 0), 1);
+	assert_int_equal(reading_timers(&r), 0);
+	assert_true(o.chan.timer);
+	assert_true(clock_ns(CLOCK_PROCESS_CPUTIME_ID) - begun < 20 * NS_PER_SEC);
+	address_map_free(&r.by_object[WAIT_CHAN]);
+	buf_free(&r.texts);
+	free(vars);
+	munmap(timers, TIMERS * stride * sizeof(*timers));
+	munmap(ps, PS * sizeof(*ps));
+	munmap(all, PS * p_bytes);
+	munmap(timer, 4096);
+}
+
+/* All words of a frame lead to lists of a Cond, in which one waiter is followed by itself. */
+static void test_rings_of_waiters(void **state)
+{
+	enum { LISTS = 4096 };
+	struct world *w = world_of(state);
+	struct go_layout layout = *target_layout(w->t), *l = &layout;
+	uint64_t sp = make_stack(w, 20), begun = clock_ns(CLOCK_PROCESS_CPUTIME_ID), lists = 0;
+	uint8_t *rings = map(LISTS * 64), *sudog = map(4096);
+	uint8_t park = PARK_COND;
+	bool cut, broken = false;
+	uint32_t sudog_of = ADDRESS_NONE;
+	struct wait_graph graph = {0};
+	struct wait_reading r = {.t = w->t, .l = l, .pid = getpid(), .bias = w->bias};
+
+	/* As up to 1.25, where the goroutine does not say what it waits in. */
+	layout.semaphores_in_g_waiting = false;
+	layout.notify_head = 16;
+	layout.notify_tail = 24;
+	layout.notify_size = 32;
+	make_g(w, 0, 1000, sp);
+	put(sudog, 0, w->list[0]);
+	put(sudog, l->sudog_next, (uint64_t)(uintptr_t)sudog);
+	/* Not where it returns to. */
+	for (uint64_t at = sp; at < sp + 20 * (w->frame + 8); at += 8) {
+		uint64_t in_frame = (at - sp) % (w->frame + 8),
+			 list = (uint64_t)(uintptr_t)rings + lists * 64;
+
+		if (in_frame + 8 > w->frame)
+			continue;
+		put(rings, (uint32_t)(lists * 64), 1u << 22);
+		put(rings, (uint32_t)(lists * 64) + l->notify_head, (uint64_t)(uintptr_t)sudog);
+		put(rings, (uint32_t)(lists++ * 64) + l->notify_tail, (uint64_t)(uintptr_t)rings);
+		memcpy((void *)(uintptr_t)at, &list, sizeof(list));
+	}
+	assert_in_range(lists, 20, LISTS - 1);
+	set_list(w, (uint64_t)(uintptr_t)w->list, 1);
+	assert_int_equal(memory_goroutines(w->t, getpid(), w->bias, &r.gs, &r.n, &cut), 0);
+	assert_int_equal(r.n, 1);
+	r.graph = &graph;
+	r.park = &park;
+	r.broken = &broken;
+	r.sudog_of = &sudog_of;
+	assert_int_equal(address_map_put(&r.by_g, w->list[0], 0), 1);
+	assert_int_equal(reading_locks(&r), 0);
+	assert_true(broken);
+	assert_int_equal(r.n_edges, 0);
+	assert_true(clock_ns(CLOCK_PROCESS_CPUTIME_ID) - begun < 20 * NS_PER_SEC);
+	address_map_free(&r.by_g);
+	free(r.gs);
+	munmap(rings, LISTS * 64);
+	munmap(sudog, 4096);
+}
+
+/* Addresses of gs that would all share a place, for who knows how a table finds them. */
+static void test_colliding_addresses(void **state)
+{
+	enum { KEYS = 1 << 19 };
+	/* 0x9e3779b97f4a7c15, by which tables were asked, times that is 1: bits 20 to 41 of the
+	 * product are 0. */
+	const uint64_t inverse = 0xf1de83e19937733dull;
+	struct world *w = world_of(state);
+	uint64_t *list = map(KEYS * sizeof(*list)), begun;
+	size_t n = 0;
+
+	for (uint64_t i = 1; n < KEYS; i++) {
+		uint64_t key = ((i & 0x3fffff) << 42 | (i >> 22) << 3) * inverse;
+
+		if (key < 1ull << 56)
+			list[n++] = key;
+	}
+	begun = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+	check_list(w, (uint64_t)(uintptr_t)list, KEYS, 0);
+	assert_true(clock_ns(CLOCK_PROCESS_CPUTIME_ID) - begun < 30 * NS_PER_SEC);
+	munmap(list, KEYS * sizeof(*list));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_lists), cmocka_unit_test(test_copies_of_one),
-		cmocka_unit_test(test_deep),  cmocka_unit_test(test_absurd),
-		cmocka_unit_test(test_time),  cmocka_unit_test(test_moving),
-		cmocka_unit_test(test_names), cmocka_unit_test(test_spans),
+		cmocka_unit_test(test_lists),
+		cmocka_unit_test(test_copies_of_one),
+		cmocka_unit_test(test_deep),
+		cmocka_unit_test(test_absurd),
+		cmocka_unit_test(test_time),
+		cmocka_unit_test(test_moving),
+		cmocka_unit_test(test_names),
+		cmocka_unit_test(test_spans),
+		cmocka_unit_test(test_copies_of_a_span),
+		cmocka_unit_test(test_timers),
+		cmocka_unit_test(test_rings_of_waiters),
+		cmocka_unit_test(test_colliding_addresses),
 	};
 
 	return cmocka_run_group_tests_name("hostile", tests, set_up, tear_down);
