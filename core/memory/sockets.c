@@ -93,10 +93,22 @@ static struct socket_wanted *find(struct socket_wanted *list, size_t n, uint64_t
 	return at < n && list[at].inode == inode ? &list[at] : NULL;
 }
 
-/* Returns how many more are known now. */
+static bool is_of(const char *text, const char *protocol)
+{
+	size_t len = strlen(protocol);
+
+	return !strncmp(text, protocol, len) && (!text[len] || text[len] == ' ');
+}
+
+/*
+ * Returns how many more are known now. The path of a Unix socket may hold line ends, so that who
+ * binds one writes lines of that file: a second one for the same socket, of which nobody can tell
+ * which is true, or one for a socket that is none of those.
+ */
 static size_t read_source(const struct source *source, pid_t pid, struct socket_wanted *list,
 			  size_t n)
 {
+	const bool by_others = source->say == say_unix;
 	cleanup_free_ char *line = NULL;
 	char path[64];
 	size_t size = 0, known = 0;
@@ -106,7 +118,8 @@ static size_t read_source(const struct source *source, pid_t pid, struct socket_
 	f = fopen(path, "re");
 	if (!f)
 		return 0;
-	for (unsigned i = 0; i < SOCKETS_LINES_MAX && known < n && getline(&line, &size, f) > 0;
+	for (unsigned i = 0;
+	     i < SOCKETS_LINES_MAX && (known < n || by_others) && getline(&line, &size, f) > 0;
 	     i++) {
 		struct socket_wanted *s;
 		unsigned long long inode;
@@ -115,8 +128,12 @@ static size_t read_source(const struct source *source, pid_t pid, struct socket_
 			continue;
 		s = find(list, n, inode);
 		for (; s && s < list + n && s->inode == inode; s++) {
-			source->say(source->protocol, line, s);
-			known++;
+			if (!s->text[0]) {
+				source->say(source->protocol, line, s);
+				known++;
+			} else if (by_others && is_of(s->text, source->protocol)) {
+				snprintf(s->text, sizeof(s->text), "%s", source->protocol);
+			}
 		}
 	}
 	(void)fclose(f);

@@ -128,6 +128,34 @@ static void test_others(void **state)
 	close(un);
 }
 
+/* What somebody else has called his sockets looks like a line about ours: whose it is, is not told.
+ */
+static void test_forged(void **state)
+{
+	struct sockaddr_un named = {.sun_family = AF_UNIX};
+	struct socket_wanted one, *list = &one;
+	char *name = named.sun_path + 1;
+	int un, others[16];
+
+	snprintf(name, sizeof(named.sun_path) - 1, "xgotopfs-true-%d", (int)getpid());
+	un = listener(AF_UNIX, (struct sockaddr *)&named,
+		      (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name)));
+	for (unsigned i = 0; i < ARRAY_SIZE(others); i++) {
+		one = wanted(un);
+		snprintf(name, sizeof(named.sun_path) - 1,
+			 "%u-%d\n0000000000000000: 00000002 00000000 00010000 0001 01 %llu /forged",
+			 i, (int)getpid(), (unsigned long long)one.inode);
+		others[i] = listener(
+			AF_UNIX, (struct sockaddr *)&named,
+			(socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + strlen(name)));
+	}
+	sockets_find(getpid(), list, 1);
+	assert_string_equal(one.text, "unix");
+	for (unsigned i = 0; i < ARRAY_SIZE(others); i++)
+		close(others[i]);
+	close(un);
+}
+
 static void test_nobody(void **state)
 {
 	struct socket_wanted one = {.inode = 1};
@@ -142,6 +170,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_tcp),
 		cmocka_unit_test(test_others),
+		cmocka_unit_test(test_forged),
 		cmocka_unit_test(test_nobody),
 	};
 
