@@ -32,7 +32,7 @@ static uint64_t known(const struct fs *fs, uint64_t wall_ns)
 
 static uint64_t wall(const struct fs *fs, uint64_t mono_ns)
 {
-	return mono_ns ? mono_ns + (uint64_t)fs->format_proc.wall_offset_ns : fs->mount_time_ns;
+	return mono_ns ? unix_ns(mono_ns, fs->format_proc.wall_offset_ns) : fs->mount_time_ns;
 }
 
 static void set_size(struct stat *st, uint64_t size)

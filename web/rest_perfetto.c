@@ -50,10 +50,12 @@ static int trace_more(void *ctx, struct buf *out)
 
 	while (out->len < PIECE) {
 		struct session_chunk chunk;
-		int err = session_reader_next(t->reader, &chunk);
+		int err = session_reader_next(t->reader, &chunk), begun = 0;
 
-		if (err < 0)
-			return err;
+		if (err >= 0 && !t->perfetto)
+			begun = perfetto_begin(t->names, &t->meta, &chunk, &t->perfetto, out);
+		if (err < 0 || begun)
+			return err < 0 ? err : begun;
 		if (!err)
 			return perfetto_finish(t->perfetto,
 					       session_reader_until(t->reader, &t->meta, t->events),
@@ -72,7 +74,7 @@ static int open_recorded(struct trace *t, int dir_fd)
 
 	if (!err)
 		err = session_reader_open(dir_fd, t->names, &t->meta, &t->reader);
-	return err ? err : perfetto_new(t->names, t->meta.wall_offset_ns, &t->perfetto);
+	return err;
 }
 
 int rest_recorded_perfetto(const struct request *rq, struct response *rs)

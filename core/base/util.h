@@ -97,6 +97,14 @@ static inline uint64_t sub_u64(uint64_t a, uint64_t b)
 	return a > b ? a - b : 0;
 }
 
+/* A time of CLOCK_MONOTONIC as UNIX time, by what CLOCK_REALTIME is ahead. Both may be a recorded
+ * session's, which may say anything: before 1970 is 1970, and what does not fit is the latest. */
+static inline uint64_t unix_ns(uint64_t monotonic, int64_t ahead)
+{
+	return ahead < 0 ? sub_u64(monotonic, 0 - (uint64_t)ahead)
+			 : sum_u64(monotonic, (uint64_t)ahead);
+}
+
 /* For qsort(3) and bsearch(3). */
 static inline int compare_u64(const void *a, const void *b)
 {

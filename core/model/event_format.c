@@ -421,7 +421,7 @@ static char *put_date(char *p, uint64_t seconds)
 
 static char *put_time(char *p, const struct event_format *f, uint64_t time_ns)
 {
-	uint64_t wall = time_ns + (uint64_t)f->wall_offset_ns;
+	uint64_t wall = unix_ns(time_ns, f->wall_offset_ns);
 
 	p = f->rfc3339 ? put_date(p, wall / NS_PER_SEC) : put_u64(p, wall / NS_PER_SEC);
 	*p++ = '.';

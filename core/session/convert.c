@@ -211,24 +211,6 @@ static int to_perfetto(struct convert *c, const struct session_chunk *chunk)
 	return err ? err : perfetto_events(c->perfetto, chunk->events, chunk->n, &c->out);
 }
 
-static int begin_perfetto(struct convert *c, const struct session_chunk *chunk)
-{
-	struct proc_info info = {.pid = (pid_t)c->meta.pid};
-	uint64_t first = c->meta.first_event_ns ? c->meta.first_event_ns
-			 : chunk->n             ? chunk->events[0].time_ns
-						: 0;
-	int64_t offset = c->meta.has_wall_offset
-				 ? c->meta.wall_offset_ns
-				 : (int64_t)((uint64_t)c->meta.start_time_ns - first);
-	int err = perfetto_new(c->names, offset, &c->perfetto);
-
-	if (err)
-		return err;
-	info.attached_ns = first;
-	proc_info_name(&info, c->meta.binary_path, "");
-	return perfetto_process(c->perfetto, 0, &info, &c->out);
-}
-
 static int convert_chunk(struct convert *c, const struct session_chunk *chunk)
 {
 	int err = 0;
@@ -240,7 +222,7 @@ static int convert_chunk(struct convert *c, const struct session_chunk *chunk)
 		return to_protobuf(c, chunk);
 	case CONVERT_PERFETTO:
 		if (!c->perfetto)
-			err = begin_perfetto(c, chunk);
+			err = perfetto_begin(c->names, &c->meta, chunk, &c->perfetto, &c->out);
 		return err ? err : to_perfetto(c, chunk);
 	}
 	return -EINVAL;
@@ -288,7 +270,8 @@ static int convert_all(struct convert *c)
 		err = MIN(more, 0);
 	/* A trace without an event can be loaded, an empty file cannot. */
 	if (!err && c->config->to == CONVERT_PERFETTO && !c->perfetto)
-		err = begin_perfetto(c, &(struct session_chunk){0});
+		err = perfetto_begin(c->names, &c->meta, &(struct session_chunk){0}, &c->perfetto,
+				     &c->out);
 	if (!err && c->perfetto)
 		err = perfetto_finish(
 			c->perfetto, session_reader_until(c->reader, &c->meta, c->events), &c->out);

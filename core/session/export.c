@@ -483,8 +483,8 @@ static void finish_meta(struct export_job *x)
 	x->meta.wall_offset_ns = wall;
 	x->meta.first_event_ns = x->from_ns;
 	x->meta.last_event_ns = x->to_ns - 1;
-	x->meta.start_time_ns = (int64_t)x->from_ns + wall;
-	x->meta.end_time_ns = (int64_t)x->to_ns + wall;
+	x->meta.start_time_ns = (int64_t)MIN(unix_ns(x->from_ns, wall), (uint64_t)INT64_MAX);
+	x->meta.end_time_ns = (int64_t)MIN(unix_ns(x->to_ns, wall), (uint64_t)INT64_MAX);
 	snprintf(x->meta.version, sizeof(x->meta.version), "%s",
 		 range->version ? range->version : "");
 	if (range->view && session_view_valid(range->view))

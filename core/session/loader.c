@@ -48,10 +48,7 @@ static int look_ahead(struct loader *l)
 	if (more < 0)
 		return more;
 	l->first_ns = l->position_ns = first_time(l, &chunk);
-	l->wall_offset_ns = l->meta.wall_offset_ns;
-	l->wall_estimate = !l->meta.has_wall_offset;
-	if (l->wall_estimate && l->first_ns && l->meta.start_time_ns)
-		l->wall_offset_ns = (int64_t)((uint64_t)l->meta.start_time_ns - l->first_ns);
+	l->wall_offset_ns = session_wall_offset(&l->meta, l->first_ns, &l->wall_estimate);
 	return session_reader_seek(l->reader, 0);
 }
 

@@ -401,6 +401,18 @@ void session_meta_render(const struct session_meta *meta, struct buf *out)
 	buf_free(&text);
 }
 
+int64_t session_wall_offset(const struct session_meta *meta, uint64_t first_ns, bool *ret_estimate)
+{
+	const int64_t most = TIME_MAX_SEC * (int64_t)NS_PER_SEC, said = meta->wall_offset_ns;
+
+	*ret_estimate = !meta->has_wall_offset || said < -most || said > most;
+	if (!*ret_estimate)
+		return said;
+	if (!first_ns || first_ns > INT64_MAX || meta->start_time_ns <= 0)
+		return 0;
+	return meta->start_time_ns - (int64_t)first_ns;
+}
+
 void session_meta_note(struct session_meta *meta, const struct recording_noted *noted)
 {
 	snprintf(meta->probes, sizeof(meta->probes), "%s", noted->probes);

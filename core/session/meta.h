@@ -85,6 +85,10 @@ void session_meta_note(struct session_meta *meta, const struct recording_noted *
 /* For views of a session that is looked at: how it stopped, or that nothing is recorded. */
 void session_meta_recording(const struct session_meta *meta, struct recording *ret);
 
+/* CLOCK_REALTIME minus the events' clock. Where it is not said, or could not be any, it is an
+ * estimate: the first event (at first_ns; 0 there is none) came when the session began. */
+int64_t session_wall_offset(const struct session_meta *meta, uint64_t first_ns, bool *ret_estimate);
+
 /* RFC 3339 with nanoseconds, UTC: "2026-11-23T05:07:30.358415102Z". */
 void session_time_format(int64_t realtime_ns, struct buf *out);
 

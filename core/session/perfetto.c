@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/session/perfetto_internal.h"
+#include "core/session/reader.h"
 
 #define UNIT_BYTES       3
 #define COUNTER_STEP_NS  1000000 /* the counter is written at most this often */
@@ -31,6 +32,22 @@ int perfetto_new(const struct names *names, int64_t wall_offset_ns, struct perfe
 	}
 	*ret = p;
 	return 0;
+}
+
+int perfetto_begin(const struct names *names, const struct session_meta *meta,
+		   const struct session_chunk *first, struct perfetto **ret, struct buf *out)
+{
+	uint64_t first_ns = meta->first_event_ns ? meta->first_event_ns
+			    : first->n           ? first->events[0].time_ns
+						 : 0;
+	struct proc_info info = {.pid = (pid_t)meta->pid, .attached_ns = first_ns};
+	bool estimate;
+	int err = perfetto_new(names, session_wall_offset(meta, first_ns, &estimate), ret);
+
+	if (err)
+		return err;
+	proc_info_name(&info, meta->binary_path, "");
+	return perfetto_process(*ret, 0, &info, out);
 }
 
 void perfetto_free(struct perfetto *p)

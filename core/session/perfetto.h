@@ -13,9 +13,15 @@
 #include "core/model/model.h"
 
 struct perfetto;
+struct session_meta;
+struct session_chunk;
 
 /* names is borrowed. wall_offset_ns: CLOCK_REALTIME minus the events' clock. */
 int perfetto_new(const struct names *names, int64_t wall_offset_ns, struct perfetto **ret);
+/* The same for a recorded session, of which `first` is what was read first, and describes the
+ * process that its metadata tells of. */
+int perfetto_begin(const struct names *names, const struct session_meta *meta,
+		   const struct session_chunk *first, struct perfetto **ret, struct buf *out);
 void perfetto_free(struct perfetto *p);
 
 /* All append to `out`; 0 or -ENOMEM. A process is described before its events, or goes by its

@@ -59,7 +59,7 @@ void trace_start(struct perfetto *p, uint64_t time_ns, struct buf *out)
 	clock[0].clock_id = CLOCK_MONO;
 	clock[0].timestamp = time_ns;
 	clock[1].clock_id = CLOCK_REAL;
-	clock[1].timestamp = time_ns + (uint64_t)p->wall_offset_ns;
+	clock[1].timestamp = unix_ns(time_ns, p->wall_offset_ns);
 	snapshot.n_clocks = 2;
 	snapshot.clocks = clocks;
 	snapshot.primary_trace_clock = CLOCK_MONO;

@@ -79,7 +79,7 @@ void view_ended_as(const struct proc_info *info, struct buf *out)
 
 uint64_t view_unix(const struct view *v, uint64_t monotonic)
 {
-	return monotonic + (uint64_t)model_wall_offset(v->model);
+	return unix_ns(monotonic, model_wall_offset(v->model));
 }
 
 unsigned view_state(const struct goroutine *g)

@@ -181,6 +181,33 @@ static int pid_of(void *ctx, unsigned proc)
 	return proc == 1 ? 4711 : 42;
 }
 
+/* Of a session that says of both times what cannot be: a time that is nearest, none that came
+ * round. */
+static void test_absurd_times(void **state)
+{
+	static const struct {
+		int64_t ahead;
+		uint64_t time;
+		const char *want;
+	} rows[] = {
+		{INT64_MIN, 5, "0.000000000"},
+		{-6, 5, "0.000000000"},
+		{-5, 7, "0.000000002"},
+		{INT64_MIN, UINT64_MAX, "9223372036.854775807"},
+		{1, UINT64_MAX, "18446744073.709551615"},
+		{INT64_MAX, UINT64_MAX - 1, "18446744073.709551615"},
+	};
+	struct fixture *x = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		x->format.wall_offset_ns = rows[i].ahead;
+		buf_reset(&x->out);
+		event_format_time(&x->format, rows[i].time, &x->out);
+		assert_int_equal(x->out.len, strlen(rows[i].want));
+		assert_memory_equal(x->out.data, rows[i].want, x->out.len);
+	}
+}
+
 static void test_pid(void **state)
 {
 	struct fixture *x = *state;
@@ -348,9 +375,9 @@ int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_text),           TEST(test_text_more), TEST(test_pid),
-		TEST(test_json),           TEST(test_values),    TEST(test_hostile_names),
-		TEST(test_names_of_types),
+		TEST(test_text),           TEST(test_text_more),    TEST(test_pid),
+		TEST(test_json),           TEST(test_values),       TEST(test_hostile_names),
+		TEST(test_names_of_types), TEST(test_absurd_times),
 	};
 
 	return cmocka_run_group_tests_name("event_format", tests, NULL, NULL);

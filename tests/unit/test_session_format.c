@@ -167,6 +167,7 @@ static void test_meta_bad(void **state)
 				    "\"wall_offset_ns\":-9223372036854775808}";
 	struct session_meta meta;
 	char path[64], why[100];
+	bool estimate;
 	int dir = make_folder(path);
 
 	assert_int_equal(session_meta_load(dir, &meta, why, sizeof(why)), -ENOENT);
@@ -189,6 +190,14 @@ static void test_meta_bad(void **state)
 	assert_int_equal(meta.event_count, 7);
 	assert_true(meta.first_event_ns == INT64_MAX);
 	assert_true(meta.has_wall_offset && meta.wall_offset_ns == INT64_MIN);
+	/* No machine's clock was ever there, so it is as if it were not said. */
+	assert_true(session_wall_offset(&meta, 100, &estimate) == 0 && estimate);
+	meta.start_time_ns = 1795405466918201582;
+	assert_true(session_wall_offset(&meta, 100, &estimate) == 1795405466918201482 && estimate);
+	assert_true(session_wall_offset(&meta, UINT64_MAX, &estimate) == 0 && estimate);
+	assert_true(session_wall_offset(&meta, INT64_MAX, &estimate) < 0 && estimate);
+	meta.wall_offset_ns = -5;
+	assert_true(session_wall_offset(&meta, 100, &estimate) == -5 && !estimate);
 	assert_string_equal(meta.host, "\\\"18446744073709551616");
 	unlinkat(dir, "metadata.json", 0);
 	assert_int_equal(mkdirat(dir, "metadata.json", 0700), 0);

@@ -226,7 +226,7 @@ static void json_last_gc(const struct lanes *l, unsigned proc, struct buf *out)
 	    r.heap.last_gc_unix_ns == RUNTIME_UNKNOWN || !r.heap.last_gc_unix_ns ||
 	    r.heap.pause_last == RUNTIME_UNKNOWN)
 		return;
-	ended = r.heap.last_gc_unix_ns - (uint64_t)r.wall_offset_ns;
+	ended = sub_u64(r.heap.last_gc_unix_ns, (uint64_t)r.wall_offset_ns);
 	json_key(out, "last_gc");
 	buf_addc(out, '{');
 	json_ku(out, "ended", ended);
