@@ -59,6 +59,15 @@ def check_text(where, data, lines=True):
             wrong(where, f"a forged line: {line!r}")
 
 
+def check_table(where, data):
+    """A row is a line, and has as many columns as the header."""
+    lines = data.decode("utf-8", "replace").rstrip("\n").split("\n")
+    columns = lines[0].count("\t")
+    for line in lines:
+        if line.count("\t") != columns and not line.startswith("... "):  # a note
+            wrong(where, f"{line.count(chr(9))} tabs, not {columns}: {line!r}")
+
+
 def check_binary(where, data):
     if data[:2] == b"\x1f\x8b":
         data = gzip.decompress(data)
@@ -111,6 +120,8 @@ def tree(root):
             except FileNotFoundError:
                 continue
             check_bytes(path.decode("utf-8", "replace"), data)
+            if path.endswith(b".tsv"):
+                check_table(inside + "/" + os.fsdecode(os.path.basename(path)), data)
             files += 1
     if files < 100:
         wrong(root, f"only {files} files")

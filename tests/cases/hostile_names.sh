@@ -17,7 +17,7 @@ folder=$T/$'p\e[2J\n'goroutine
 mkdir "$folder" "$T/sessions"
 evil=$folder/$'e\xff\xc2\x9b\x7f\tvil'
 python3 "$ROOT/tests/hostile.py" patch "$binary" "$evil" || fail "cannot write names into it"
-start_target "$evil"
+start_target "$evil" "$T"
 
 # --- the mount and REST, while it is recorded ---
 start_xgotopfs -pid "$DEMO" -log-level debug -web -web-port 0 -storage-dir "$T/sessions" -retain 20000 "$MNT"
@@ -60,12 +60,18 @@ printf '{"timestamp":1,"event_type":4,"goroutine":1,"parent_goroutine":0,"attrib
 check file "$T/list" "$LOG"
 "$XGOTOPFS" -convert "$session" -storage-dir "$T/made" >"$T/as.jsonl" 2>"$LOG" || fail "-convert: $(cat "$LOG")"
 check file "$T/as.jsonl" "$LOG"
+as_it_was=ad662111-7874-4aa4-b982-cac648075fbf
+cp -r "$T/made/$session" "$T/made/$as_it_was"
+"$XGOTOPFS" -convert "$as_it_was" -storage-dir "$T/made" -to perfetto -out "$T/as.perfetto" 2>"$LOG" || fail "-to perfetto"
 # Raw bytes that no JSON has, in the files themselves.
 printf '\e[2J\xc2\x9b\xff\xe2\x80\xae\x7f{}\n' | tee -a "$T/made/$session/metadata.json" >>"$T/made/$session/events.jsonl"
 start_xgotopfs -replay "$session" -storage-dir "$T/made" -speed 0 -web -web-port 0 "$MNT"
 wait_ready
 wait_web
 check rest "$WEB" "$T/routes" "$session"
+# The trace that the web makes of it says the same of its process and times.
+python3 -c 'import sys, urllib.request; sys.stdout.buffer.write(urllib.request.urlopen(sys.argv[1]).read())' \
+	"${WEB%/}/api/sessions/$as_it_was/perfetto" >"$T/web.perfetto" && cmp "$T/web.perfetto" "$T/as.perfetto" || fail "another trace over the web"
 check file "$MNT/sessions/$session/metadata.json" "$MNT/sessions/$session/events.jsonl" "$MNT/health" "$MNT/events"
 expect "size of the copy" "$(wc -c <"$MNT/sessions/$session/events.jsonl")" "$(wc -c <"$T/made/$session/events.jsonl")"
 stop_xgotopfs

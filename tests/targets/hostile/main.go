@@ -1,13 +1,27 @@
 // Hostile has functions, types and files whose names are room for others: tests/hostile.py writes into
-// its binary what no compiler would. It prints "ready" when its goroutines stand where they stay.
+// its binary what no compiler would. Labels and the names of what it waits for are such in its source: with a
+// folder as argument it waits there for a pipe and a socket. It prints "ready" when its goroutines stand where
+// they stay.
 package main
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"os"
+	"runtime/pprof"
 	"sync"
+	"syscall"
 	"time"
 )
+
+const evil = "\x1b[2J\x1b]0;FORGED\a\ngoroutine 99 [running]:\nX\t\xff\u009b\u202e"
+
+var labels = [][]string{
+	{evil, evil}, {"user", evil}, {evil, "user"}, {"", ""}, {"..", "."}, {".", ".."}, {"/", "a/b"},
+	{"../../etc", "../passwd"}, {"a=b", "c=d"}, {"%2F", "%"}, {"status", "goroutines"},
+	{"\x00", "a\x00b"}, {"<script>alert(1)</script>", "&lt;\"'"},
+}
 
 var (
 	started sync.WaitGroup
@@ -48,8 +62,36 @@ func park() {
 	}
 }
 
+func labelled(pairs ...string) {
+	pprof.Do(context.Background(), pprof.Labels(pairs...), func(context.Context) { park() })
+}
+
+// waitIn waits for what is called as nothing should be.
+func waitIn(folder string) {
+	if err := syscall.Mkfifo(folder+"/"+evil, 0600); err != nil {
+		panic(err)
+	}
+	pipe, err := os.OpenFile(folder+"/"+evil, os.O_RDWR, 0)
+	if err != nil {
+		panic(err)
+	}
+	socket, err := net.Listen("unix", "@"+evil)
+	if err != nil {
+		panic(err)
+	}
+	go pipe.Read(make([]byte, 1))
+	go socket.Accept()
+	os.WriteFile("/proc/self/comm", []byte("c\x1b[2J\nFORGED"), 0)
+}
+
 func main() {
-	started.Add(7)
+	started.Add(7 + len(labels))
+	for _, pairs := range labels {
+		go labelled(pairs...)
+	}
+	if len(os.Args) > 1 {
+		waitIn(os.Args[1])
+	}
 	go functionWithEscape_ABCDEFGHIJKLMNO()
 	go functionWithLineEnd_ABCDEFGHIJKLMN()
 	go functionThatIsNotUTF8_ABCDEFGHIJKL()
