@@ -72,18 +72,6 @@ static const struct wait_holder *step_of(const struct leaks *l, const struct lea
 	return m->holder == LEAK_NONE ? NULL : &l->report->graph->holders[m->holder];
 }
 
-/* Is a step of the cycle no more than possible? */
-static bool is_possible(const struct leaks *l, const struct leak_group *group)
-{
-	for (uint32_t i = 0; i < group->culprits && group->kind == LEAK_CYCLE; i++) {
-		const struct wait_holder *h = step_of(l, group, i);
-
-		if (h && !wait_holder_is_likely(h))
-			return true;
-	}
-	return false;
-}
-
 /* The iterator's side of an iter.Pull, which waits to be asked. */
 static bool is_unstopped(const struct leaks *l, const struct leak_member *m)
 {
@@ -99,19 +87,26 @@ static const char *iterator_of(const struct leaks *l, const struct leak_member *
 	return wait_graph_text(l->report->graph, waiter(l, m)->runs);
 }
 
-static const char *meaning(const struct leaks *l, const struct leak_group *group)
+/* *ret_possible: a step of the cycle is no more than that. */
+static const char *meaning(const struct leaks *l, const struct leak_group *group,
+			   bool *ret_possible)
 {
+	bool awaits = false, possible = false;
+
 	for (uint32_t i = 0; i < group->culprits && group->kind == LEAK_CYCLE; i++) {
 		const struct wait_holder *h = step_of(l, group, i);
 
-		if (h && h->awaits)
-			return "each waits for what the next one holds, or has to do first, likely "
-			       "or possibly";
+		awaits |= h && h->awaits;
+		possible |= h && !wait_holder_is_likely(h);
 	}
+	if (ret_possible)
+		*ret_possible = possible;
 	if (group->kind == LEAK_ORPHAN && is_unstopped(l, &members_of(l, group)[0]))
 		return "an iter.Pull that nobody can ask again: its stop was not called";
-	return is_possible(l, group) ? "each waits for what the next one holds, likely or possibly"
-				     : meanings[group->kind];
+	return awaits     ? "each waits for what the next one holds, or has to do first, likely "
+			    "or possibly"
+	       : possible ? "each waits for what the next one holds, likely or possibly"
+			  : meanings[group->kind];
 }
 
 static void look_up(struct leaks *l, const struct leak_member *m)
@@ -319,7 +314,7 @@ static void add_block(struct leaks *l, const struct block *b, bool with_stack, s
 	if (l->report->earlier.end_ns && group->proven)
 		buf_addf(out, ", growth %.1f a minute (%llu in %.0f s)", per_minute(l, b),
 			 (unsigned long long)b->joined, watched_s(l));
-	buf_addf(out, "\n  %s\n", meaning(l, group));
+	buf_addf(out, "\n  %s\n", meaning(l, group, NULL));
 	for (uint32_t i = 0; i < group->n && i < MEMBERS_SHOWN; i++)
 		add_goroutine(l, &members_of(l, group)[i], with_stack, out);
 	if (group->n > MEMBERS_SHOWN)
@@ -507,7 +502,7 @@ static void json_block(struct leaks *l, const struct block *b, bool with_stack, 
 	buf_addc(out, '{');
 	json_ks(out, "level", group->proven ? "leaked" : "suspect");
 	json_ks(out, "kind", leak_kind_name(group->kind));
-	json_ks(out, "meaning", meaning(l, group));
+	json_ks(out, "meaning", meaning(l, group, NULL));
 	json_ku(out, "goroutines", b->goroutines);
 	json_ku(out, "alike", b->alike);
 	json_ku(out, "keeps_waiting", group->n - group->culprits);
@@ -633,11 +628,13 @@ int view_leak_briefs(const struct view *v, unsigned proc, struct leak_brief *ret
 	for (size_t i = 0; i < l.blocks.n && *ret_n < max && !err; i++) {
 		const struct block *b = (const struct block *)(void *)l.blocks.rows + i;
 		const struct leak_group *group = &report->groups.groups[b->group];
+		bool possible;
+		const char *means = meaning(&l, group, &possible);
 
 		look_up(&l, members_of(&l, group));
 		ret[(*ret_n)++] = (struct leak_brief){
 			.suspect = !group->proven,
-			.possible = is_possible(&l, group),
+			.possible = possible,
 			.goroutines = b->goroutines,
 			.joined = report->earlier.end_ns && group->proven ? b->joined : 0,
 			.watched_ns = report->earlier.end_ns
@@ -649,7 +646,7 @@ int view_leak_briefs(const struct view *v, unsigned proc, struct leak_brief *ret
 			.func_id = l.g.start_func_id,
 			.site_id = l.g.created_site_id,
 			.reason_id = l.g.reason_id,
-			.meaning = meaning(&l, group),
+			.meaning = means,
 		};
 		snprintf(ret[*ret_n - 1].runs, sizeof(ret->runs), "%s",
 			 iterator_of(&l, members_of(&l, group)));
