@@ -58,7 +58,7 @@ struct run {
 	bool said_lost;
 	bool asked_to_stop;
 	bool left; /* at the end: a thread is stuck, and what it uses was not freed */
-	uint64_t start_ns;
+	uint64_t start_ns, frozen_ns;
 };
 
 /* run_live.c, run_replay.c: from start to end; the exit status. */

@@ -8,13 +8,13 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 
 #include "app/exit_status.h"
 #include "core/target/go_file.h"
 #include "core/target/process.h"
 #include "app/run.h"
 #include "core/base/log.h"
+#include "core/view/view.h"
 
 /* --- what tracing tells: on any thread -------------------------------------------------- */
 
@@ -189,42 +189,36 @@ static void freeze(struct run *r)
 	traced_stop(r->traced);
 	run_tick(r);
 	feed_close(model_feed(r->model));
+	r->frozen_ns = monotonic_ns();
 	loop_ending(r->loop, NULL);
 }
 
-/* "(exit status 1) has exited": of one that is not our child, where that is known. */
-static void how_it_ended(const struct run *r, char *ret, size_t size)
+/* A child's we know by ourselves, and before the model does. */
+static void add_how_it_ended(const struct run *r, struct buf *out)
 {
-	struct proc_info info;
+	struct proc_info info = {.status_known = r->launch.over, .status = r->launch.status};
 
-	snprintf(ret, size, "has exited");
-	if (model_proc(r->model, model_proc_root(r->model), &info) || !info.status_known)
-		return;
-	if (WIFSIGNALED(info.status))
-		snprintf(ret, size, "(killed by signal %d) has exited", WTERMSIG(info.status));
-	else
-		snprintf(ret, size, "(exit status %d) has exited", WEXITSTATUS(info.status));
+	buf_adds(out, "has exited");
+	if (r->launch.over || !model_proc(r->model, model_proc_root(r->model), &info))
+		view_ended_as(&info, out);
 }
 
 /* `other`: what it executes now, and why that is not traced. */
 static void say_frozen(struct run *r, const char *other)
 {
-	int code = r->launch.over ? launch_exit_code(&r->launch) : 0;
-	char how[PATH_MAX + 700];
+	cleanup_buf_ struct buf how = BUF_INIT;
 
 	if (other)
-		snprintf(how, sizeof(how), "executes %s", other);
-	else if (r->launch.over && code > 128)
-		snprintf(how, sizeof(how), "was killed by signal %d", code - 128);
-	else if (r->launch.over)
-		snprintf(how, sizeof(how), "has exited with status %d", code);
+		buf_addf(&how, "executes %s", other);
 	else
-		how_it_ended(r, how, sizeof(how));
+		add_how_it_ended(r, &how);
+	if (buf_error(&how))
+		return;
 	if (stays(r))
-		log_info("process %d %s; everything stays as it was until Ctrl-C%s", r->pid, how,
-			 r->config->mount_point ? " or an unmount" : "");
+		log_info("process %d %s; everything stays as it was until Ctrl-C%s", r->pid,
+			 how.data, r->config->mount_point ? " or an unmount" : "");
 	else
-		log_info("process %d %s", r->pid, how);
+		log_info("process %d %s", r->pid, how.data);
 }
 
 /* A terminal's Ctrl-C reached the command by itself; what a process sent us is handed on. */
@@ -294,7 +288,7 @@ static void say_total(const struct run *r)
 	events = event_counts_sum(t.events);
 	lost = event_counts_sum(t.lost);
 	log_info("%llu event%s in %.1f s, %llu lost", (unsigned long long)events,
-		 plural[events == 1], (double)(monotonic_ns() - r->start_ns) / 1e9,
+		 plural[events == 1], (double)(r->frozen_ns - r->start_ns) / 1e9,
 		 (unsigned long long)lost);
 	for (unsigned i = 0; i < EVENT_TYPES; i++) {
 		if (t.lost[i])

@@ -73,6 +73,9 @@ void view_audit_word(const struct view *v, struct buf *out);
  * at its end until when was recorded, or where there was none yet, that of its beginning. Of
  * VIEW_ALL_PROCS the last event's time, too, once all have ended. */
 uint64_t view_now(const struct view *v, unsigned proc);
+/* How a process ended: " with exit status 1", ", killed by signal 9 (SIGKILL)"; nothing where that
+ * is not known. */
+void view_ended_as(const struct proc_info *info, struct buf *out);
 /*
  * A goroutine's state, as every view has it: an enum gstate, GSTATE_DEAD once it has exited, and
  * GSTATES when it is not known. The word for it is gstate_name()'s, or "unknown".

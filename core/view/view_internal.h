@@ -35,9 +35,6 @@ extern const unsigned view_n_states;
 
 /* "function:line" of a call site; "" when unknown. */
 void view_site(const struct view *v, uint32_t site_id, struct buf *out);
-/* How a process ended: " with exit status 1", ", killed by signal 9 (SIGKILL)"; nothing where that
- * is not known. */
-void view_ended_as(const struct proc_info *info, struct buf *out);
 /* Its exit status or signal; -1: not that, or not known. */
 int view_exit_status(const struct proc_info *info);
 int view_exit_signal(const struct proc_info *info);

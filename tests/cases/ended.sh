@@ -45,7 +45,7 @@ kill -QUIT "$DEMO" # Go prints all stacks, and exits with 2
 said " with exit status 2" exit_status 2
 expect "exit_signal" "$(sed -n 's/^exit_signal //p' "$MNT/stats")" -
 grep -q "; 2 is Go's after a panic or a fatal error" "$MNT/problems" || fail "what 2 is: $(head -n 3 "$MNT/problems")"
-wait_for "$PATIENCE" says "(exit status 2) has exited; everything stays" || fail "the log: $(cat "$LOG")"
+wait_for "$PATIENCE" says "has exited with exit status 2; everything stays" || fail "the log: $(cat "$LOG")"
 expect "the API" "$(curl -fs "${WEB}api/live/status" | jq -c '.processes[0] | [.state, .exit_status, .exit_signal]')" '["exited",2,null]'
 if [ -x "${CHROMIUM:-/usr/bin/chromium}" ] && [ -d "$XGOTOPFS_BUILD/web/ui/node_modules/esbuild" ]; then
 	need_browser
@@ -64,7 +64,7 @@ start_xgotopfs -pid "$DEMO" -s -probes light "$MNT"
 wait_ready
 kill -KILL "$DEMO"
 said ", killed by signal 9 (SIGKILL)" exit_signal 9
-wait_for "$PATIENCE" says "(killed by signal 9) has exited; everything stays" || fail "the log: $(cat "$LOG")"
+wait_for "$PATIENCE" says "has exited, killed by signal 9 (SIGKILL); everything stays" || fail "the log: $(cat "$LOG")"
 stop_xgotopfs
 end "$PARENT"
 

@@ -108,7 +108,7 @@ wait_ready
 grep -q "Text file busy" "$T/busy" || fail "$(cat "$T/busy")"
 probed || fail "not probed: $(cat "$LOG")"
 stop_app
-wait_for "$PATIENCE" says "has exited; everything stays" || fail "$(cat "$LOG")"
+wait_for "$PATIENCE" says "has exited.*; everything stays" || fail "$(cat "$LOG")"
 DELAY_MAX=2 deploy "$V1"
 runs 3
 stop_xgotopfs
