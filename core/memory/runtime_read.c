@@ -389,7 +389,8 @@ static int read_ms(struct reading *r, struct runtime_seen **s)
 		struct runtime_m m;
 		uint64_t next;
 
-		if ((*s)->n_ms == RUNTIME_MS_MAX || read_m(r, at, &m, &next)) {
+		(*s)->many = (*s)->n_ms == RUNTIME_MS_MAX;
+		if ((*s)->many || read_m(r, at, &m, &next)) {
 			(*s)->cut = true;
 			break;
 		}

@@ -116,7 +116,8 @@ struct runtime_seen {
 	int64_t need_spinning; /* -1: before 1.20 */
 	bool gc_waiting, sysmon_waiting;
 	int64_t stop_wait;
-	bool cut; /* there are more than RUNTIME_MS_MAX threads, or their list changed meanwhile */
+	bool cut;  /* there are more threads than are listed: */
+	bool many; /* than RUNTIME_MS_MAX; else their list changed meanwhile */
 	bool has_ms;
 	uint32_t n_ps, n_ms;
 	uint32_t ms_at;        /* bytes from the beginning */

@@ -303,6 +303,15 @@ static void add_ps(struct line *l, const struct runtime_seen *s)
 		buf_addc(l->out, ']');
 }
 
+static void add_cut(struct line *l, const struct runtime_seen *s)
+{
+	if (s->many)
+		buf_addf(l->out, "  ... cut: the newest %u of %lld threads\n", s->n_ms,
+			 (long long)s->threads);
+	else
+		buf_adds(l->out, "  ... cut: the list of threads changed while it was read\n");
+}
+
 static void add_ms(struct line *l, const struct runtime_seen *s)
 {
 	const struct runtime_m *ms = runtime_ms(s);
@@ -323,7 +332,7 @@ static void add_ms(struct line *l, const struct runtime_seen *s)
 	if (l->json)
 		buf_addf(l->out, ",\"ms_cut\":%s", s->cut ? "true" : "false");
 	else if (s->cut)
-		buf_adds(l->out, "  ... cut: the list of threads changed while it was read\n");
+		add_cut(l, s);
 	else if (!s->has_ms)
 		buf_adds(l->out, "  M?: threads are not found in this program\n");
 }
