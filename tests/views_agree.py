@@ -29,7 +29,8 @@ FRESH = 0.11  # a file shows what it showed up to 0.1 s ago
 OURS = re.compile(r"(rps|pps|ewp|lat_ns|prc_ns|bps|bfl_ns|qwl_ns|hits_per_second|lost_per_second|(trap|step)(_at_start)?_ns|overhead_\w+"
                   r"|program_ns|apply_ns|events_per_second|events_waiting|memory_bytes|retained_events(_max)?|trimmed_events|all_processes_logged_events|paused"
                   r"|xgotopfs_(read|processed)_events_per_second|xgotopfs_(waiting_events|memory_bytes|retained_events|trimmed_events_total)"
-                  r"|xgotopfs_(program|process|batch_flush|batch_wait)_seconds)")
+                  r"|xgotopfs_(program|process|batch_flush|batch_wait|trap|step)_seconds"
+                  r"|xgotopfs_(probe_hits_per_second|overhead_(ratio|seconds_total)))")
 COUNTED = ("stats", "metrics", "health", "types", "allocations", "sched/latency")
 COUNTERS = re.compile(r"(events|lost)_(total|casgstatus|makeslice|makemap|newobject|newgoroutine|goexit)|goroutines_(created|exited)|alloc_bytes"
                       r"|(runnable_to_running_)?(count|sum_ns)|bytes|children|hits_total|xgotopfs_\w+_(total|count|sum|bucket)(\{.*)?")

@@ -206,10 +206,11 @@ static void gauge_seconds(struct exposition *x, const char *name, const char *he
 /* xgotopfs itself: the original's RPS PPS EWP LAT PRC BFL QWL in base units. */
 static void self(struct exposition *x)
 {
-	struct meter_sample s = {0};
+	struct meter_sample s;
 
-	if (x->v->meter)
-		meter_last(x->v->meter, &s);
+	if (!x->v->meter)
+		return; /* of a recorded session that is looked at nobody measures anything */
+	meter_last(x->v->meter, &s);
 	gauge(x, "read_events_per_second", "Events read from the rings in the last second (RPS).",
 	      s.rps);
 	gauge(x, "processed_events_per_second", "Events applied in the last second (PPS).", s.pps);
