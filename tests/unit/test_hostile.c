@@ -467,14 +467,19 @@ static void test_time(void **state)
 {
 	const struct stack_times little = {20 * 1000000, 200 * 1000000};
 	struct world *w = world_of(state);
-	uint64_t sp = make_stack(w, 60000), begun = clock_ns(CLOCK_PROCESS_CPUTIME_ID), ns;
-	struct dump d;
+	uint64_t sp = make_stack(w, 60000), begun, ns = 0;
+	struct dump d = {.cut = 0};
 
 	for (size_t i = 0; i < GS; i++)
 		make_g(w, i, i + 1000, sp);
 	set_list(w, (uint64_t)(uintptr_t)w->list, GS);
-	read_dump(w, &little, &d);
-	ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - begun;
+	/* Again where all of the time went by while others had the processor. */
+	for (unsigned tries = 0; tries < 100 && !d.cut; tries++) {
+		buf_free(&d.text);
+		begun = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+		read_dump(w, &little, &d);
+		ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - begun;
+	}
 	print_message("# %zu of %d goroutines with 60000 frames each in %llu ms\n", d.goroutines,
 		      GS, (unsigned long long)(ns / 1000000));
 	assert_true(ns < 5 * NS_PER_SEC);
