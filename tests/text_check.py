@@ -53,7 +53,7 @@ FLAT = {"stats", "health", "audit", "heap", "sched/latency", "control/replay"}
 TABLES = {"sites", "summary", "range", "stays", "waits"}
 OWN = {"README", "events", "events_wall", "events.jsonl", "stacks", "top", "problems", "looked_for", "leaks", "sched/procs", "metrics", "flame/stacks", "flame/origin"}
 # The same word for two things: whose state it is, and what a file is about.
-APART = {"probes_off_ns", "state", "audit", "count", "replay", "type", "wait"}
+APART = {"state", "audit", "count", "replay", "type", "wait"}
 # A figure under another name.
 ALIAS = {"sched/latency": {"count": "runnable_to_running_count", "sum_ns": "runnable_to_running_sum_ns",
                            "mean_ns": "runnable_to_running_mean_ns"},
@@ -133,7 +133,7 @@ def check_flat(where, text, twin):
     for key, value in said.items():
         if key not in twin:
             bad(where, f"{key} is not in its JSON twin")
-        elif key != "probes_off_ns" and not same(value, twin[key]):
+        elif not same(value, twin[key]):
             bad(where, f"{key} {value}, and {twin[key]!r} in its JSON twin")
     for key in LISTS & set(twin):
         told, want = lists.get(key, []), twin[key]
@@ -329,8 +329,8 @@ def check_sums(figures, rows):
 
 
 def standing(mount):
-    """What should stand still; how long no probe has been in goes on."""
-    return re.sub(r"^probes_off_ns .*$", "", read(f"{mount}/stats") + read(f"{mount}/health"), flags=re.M)
+    """What should stand still."""
+    return read(f"{mount}/stats") + read(f"{mount}/health")
 
 
 def check_types(mount):

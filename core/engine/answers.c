@@ -59,12 +59,15 @@ static void live_unchosen(void *ctx, uint64_t ret[EVENT_TYPES])
 static void live_probes(void *ctx, unsigned proc, struct live_probes *ret)
 {
 	struct engine *e = ctx;
+	struct proc_info info;
 	struct probes_now now;
+	bool ended = !model_proc(e->c.model, proc, &info) && info.state == PROC_EXITED;
 
-	probe_switch_get(e->probes, &now);
+	probe_switch_get(e->probes, ended ? info.exited_ns : UINT64_MAX, &now);
 	*ret = (struct live_probes){
 		.level = levels_get(e->levels, NULL),
 		.off = now.off,
+		.paused = now.off & OFF_PAUSED,
 		.since_ns = now.since_ns,
 		.switched = now.switched,
 		.off_ns = now.off_ns,

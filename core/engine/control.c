@@ -53,7 +53,7 @@ static bool get_paused(void *ctx)
 {
 	struct probes_now now;
 
-	probe_switch_get(((struct engine *)ctx)->probes, &now);
+	probe_switch_get(((struct engine *)ctx)->probes, UINT64_MAX, &now);
 	return now.off & OFF_PAUSED;
 }
 
@@ -95,7 +95,7 @@ static bool is_off(void *ctx)
 {
 	struct probes_now now;
 
-	probe_switch_get(((struct engine *)ctx)->probes, &now);
+	probe_switch_get(((struct engine *)ctx)->probes, UINT64_MAX, &now);
 	return now.off & ~(unsigned)OFF_BUDGET;
 }
 

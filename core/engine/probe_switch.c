@@ -131,13 +131,13 @@ int probe_switch_set(struct probe_switch *s, unsigned which, bool off)
 	return err;
 }
 
-void probe_switch_get(struct probe_switch *s, struct probes_now *ret)
+void probe_switch_get(struct probe_switch *s, uint64_t at_ns, struct probes_now *ret)
 {
 	pthread_mutex_lock(&s->lock);
 	*ret = s->now;
 	pthread_mutex_unlock(&s->lock);
 	if (ret->off)
-		ret->off_ns += monotonic_ns() - ret->since_ns;
+		ret->off_ns += sub_u64(MIN(at_ns, monotonic_ns()), ret->since_ns);
 }
 
 bool probe_switch_memory_tells(struct probe_switch *s)

@@ -43,7 +43,8 @@ void probe_switch_free(struct probe_switch *s); /* NULL is fine */
  * -ETIMEDOUT and -EBUSY: done, and the kernel has not let go yet of some (capture.h).
  */
 int probe_switch_set(struct probe_switch *s, unsigned which, bool off);
-void probe_switch_get(struct probe_switch *s, struct probes_now *ret);
+/* As of `at_ns`, or now if that is later: of what has ended, its end. */
+void probe_switch_get(struct probe_switch *s, uint64_t at_ns, struct probes_now *ret);
 /* Is memory alone what tells of goroutines now? Quick. */
 bool probe_switch_memory_tells(struct probe_switch *s);
 

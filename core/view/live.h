@@ -63,6 +63,7 @@ struct live_probes {
 	uint64_t level_since_ns;
 	unsigned off;      /* 0: the probes of the events are in, which tell of goroutines; else
 			      memory alone does, or nobody (paused) */
+	bool paused;       /* nobody: the tree is as it was then */
 	const char *why;   /* that; static, "" while they are in */
 	uint64_t since_ns; /* they are in, or out, since then; CLOCK_MONOTONIC, as all of these */
 	uint64_t switched, off_ns; /* so often so far; all the time without them */

@@ -112,17 +112,21 @@ void view_probes_line(const struct view *v, unsigned proc, const struct live_pro
 			buf_adds(out, " of those that are known: " VIEW_UNREAD);
 		return;
 	}
-	buf_addf(out, "memory: no probe for events is attached, %s; ", p->why);
+	buf_addf(out, "%s: no probe for events is attached, %s; ",
+		 p->paused ? "nobody, nor is memory read" : "memory", p->why);
 	if (!p->as_of_ns) {
 		buf_adds(out, "not read yet");
 		return;
 	}
 	buf_adds(out, "as of ");
-	emit_duration(out, view_since(now, p->as_of_ns));
+	/* Until then events have told, where memory was read before that. */
+	emit_duration(out,
+		      view_since(now, p->paused ? MAX(p->as_of_ns, p->since_ns) : p->as_of_ns));
 	buf_adds(out, !model_proc(v->model, proc, &info) && info.state == PROC_EXITED
 			      ? " before it ended"
 			      : " ago");
-	buf_adds(out, ", nothing is known of the time between two readings");
+	if (!p->paused)
+		buf_adds(out, ", nothing is known of the time between two readings");
 }
 
 void view_emit_probes(struct emit *e, const struct view *v, unsigned proc)
@@ -161,7 +165,7 @@ void view_noted(const struct view *v, struct recording_noted *ret)
 
 	*ret = (struct recording_noted){.audit.state = AUDIT_NONE};
 	if (v->live->probes) {
-		v->live->probes(v->live->ctx, 0, &now);
+		v->live->probes(v->live->ctx, VIEW_ALL_PROCS, &now);
 		snprintf(ret->probes, sizeof(ret->probes), "%s", probe_levels[now.level].name);
 		ret->off_ns = now.off_ns;
 		ret->switched = now.switched;

@@ -6,6 +6,7 @@
 
 #include "core/model/walk.h"
 #include "core/view/choose.h"
+#include "core/view/probes.h"
 #include "core/view/query.h"
 #include "core/view/view_internal.h"
 
@@ -145,6 +146,22 @@ int view_not_to_come(struct view_query *q, const char *name, uint64_t at_ns, uin
 			   (unsigned long long)now_ns);
 }
 
+/* Since when the probes have been in, or out, is known; of what was before only whether they were
+ * out at all. */
+static bool is_unseen(const struct window *w, const struct view *v, unsigned proc,
+		      const struct recording *rec)
+{
+	struct live_probes p;
+
+	if (!view_probes(v, proc, &p))
+		return v->replay && rec->probes_off_ns;
+	if (p.off && w->to > p.since_ns)
+		return true;
+	if (!p.off)
+		return p.off_ns && w->from < p.since_ns;
+	return p.off_ns > view_since(view_now(v, proc), p.since_ns);
+}
+
 void window_place(struct window *w, const struct view *v, unsigned proc)
 {
 	struct recording rec;
@@ -156,6 +173,7 @@ void window_place(struct window *w, const struct view *v, unsigned proc)
 	w->since_ns = retained_since(v->model);
 	w->end_ns = ended ? w->now : 0;
 	w->torn = w->to >= w->now && (rec.torn_bytes || rec.changed || rec.unread_events);
+	w->unseen = is_unseen(w, v, proc, &rec);
 }
 
 void window_all(const struct view *v, unsigned proc, struct window *ret)
@@ -188,7 +206,7 @@ uint64_t window_to(const struct window *w)
 
 bool window_exact(const struct window *w)
 {
-	return w->since_ns <= w->from && !w->torn;
+	return w->since_ns <= w->from && !w->torn && !w->unseen;
 }
 
 void window_note(const struct window *w, struct buf *out)
@@ -198,6 +216,10 @@ void window_note(const struct window *w, struct buf *out)
 			 (unsigned long long)w->since_ns);
 	if (w->torn)
 		buf_adds(out, "... not exact: the recorded session could not be read to its end\n");
+	if (w->unseen)
+		buf_adds(out,
+			 "... not exact: for a part of the time no probe was attached, of which "
+			 "there are no events\n");
 }
 
 struct ending {

@@ -32,6 +32,7 @@ struct window {
 	uint64_t from, to, since_ns, now;
 	uint64_t end_ns; /* of the process; 0: it runs */
 	bool torn;       /* it reaches into what could not be read of a session */
+	bool unseen;     /* no probe was attached for a part of it, as far as is known */
 };
 
 /*
@@ -48,7 +49,7 @@ void window_all(const struct view *v, unsigned proc, struct window *ret);
 int view_not_to_come(struct view_query *q, const char *name, uint64_t at_ns, uint64_t now_ns);
 /* Its end, for who reads it: now at most. */
 uint64_t window_to(const struct window *w);
-/* All events of it are kept, and were read. */
+/* All events of it were seen, are kept, and were read. */
 bool window_exact(const struct window *w);
 /* Why not, a line; nothing where it is. */
 void window_note(const struct window *w, struct buf *out);

@@ -206,6 +206,29 @@ static void no_probes(void *ctx, unsigned proc, struct live_probes *ret)
 	*ret = (struct live_probes){.level = PROBES_LIGHT, .off = 1, .why = "-probes light"};
 }
 
+static void back_again(void *ctx, unsigned proc, struct live_probes *ret)
+{
+	*ret = (struct live_probes){.since_ns = T0 + 50 * MS, .off_ns = 10 * MS, .why = ""};
+}
+
+/* A CPU's clock that ticks while the second is looked at is of the next one. */
+static void test_top_cpu(void **state)
+{
+	struct fixture *x = *state;
+	struct stack_sample s = {
+		.kind = SAMPLE_CPU, .goid = 7, .weight = 10 * MS, .time_ns = T0 + 90 * MS};
+	json_t *v, *row;
+
+	samples_begin(model_samples(x->m), SAMPLE_CPU, T0);
+	samples_add(model_samples(x->m), &s);
+	s.time_ns = T0 + 101 * MS;
+	samples_add(model_samples(x->m), &s);
+	v = json(x, view_top);
+	row = find(json_object_get(v, "goroutines"), "function", "main.worker");
+	assert_float_equal(json_number_value(json_object_get(row, "cpu_percent")), 10, 0.01);
+	json_decref(v);
+}
+
 static void test_top(void **state)
 {
 	struct fixture *x = *state;
@@ -256,6 +279,17 @@ static void test_top(void **state)
 	json_decref(v);
 	assert_non_null(strstr(text_of(x, view_top, 0), "\n         7 waiting        ?      ? "));
 	assert_non_null(strstr(x->out.data, "Changes of state are not seen just now"));
+	/* And what else events tell of is not none. */
+	assert_non_null(strstr(x->out.data, "\n       all -              ?      ?      ?         ?"
+					    "         ?            ?         ? -\n"));
+	v = json(x, view_top);
+	assert_true(json_is_null(json_object_get(v, "events_per_second")));
+	json_decref(v);
+	/* They came 50 ms ago: rates are of that time. */
+	x->live.probes = back_again;
+	v = json(x, view_top);
+	assert_int_equal(number(v, "measured_ns"), 50 * MS);
+	json_decref(v);
 	x->live.probes = NULL;
 }
 
@@ -308,6 +342,11 @@ static int setup_dropped(void **state)
 #define END     "2000000000000"
 #define MISSING "\n... 50 exited goroutines are no longer kept: "
 
+static void back_since(void *ctx, unsigned proc, struct live_probes *ret)
+{
+	*ret = (struct live_probes){.since_ns = 1000150000000, .off_ns = 10 * MS, .why = ""};
+}
+
 static void test_range_dropped(void **state)
 {
 	struct fixture *x = *state;
@@ -353,11 +392,43 @@ static void test_range_dropped(void **state)
 	json_decref(v);
 }
 
+/* Events that no probe saw are missing in what is asked about, or may be. */
+static void test_range_unseen(void **state)
+{
+	struct fixture *x = *state;
+	static const char *const all[] = {"from", "1000050000001", "to", END, NULL};
+	static const char *const late[] = {"from", "1000150000000", "to", END, NULL};
+	json_t *v;
+
+	x->live.probes = back_since;
+	for (unsigned i = 0; i < 2; i++) {
+		x->args = i ? late : all;
+		v = json(x, view_range);
+		assert_int_equal(json_is_true(json_object_get(v, "exact")), i);
+		json_decref(v);
+		assert_int_equal(!strstr(text_of(x, view_range, 0), "no probe was attached"), i);
+	}
+	x->live.probes = no_probes;
+	assert_non_null(strstr(text_of(x, view_range, 0), "no probe was attached"));
+	x->live.probes = NULL;
+}
+
 static void test_dropped(void **state)
 {
 	struct fixture *x = *state;
 	json_t *v = json(x, view_sites), *row = json_array_get(v, 0);
 
+	/* Memory alone does not tell of who was made and ended. */
+	x->live.probes = no_probes;
+	json_decref(v);
+	v = json(x, view_sites);
+	row = json_array_get(v, 0);
+	assert_true(json_is_null(json_object_get(row, "created_last_minute")));
+	assert_true(json_is_null(json_object_get(row, "exited_last_minute")));
+	x->live.probes = NULL;
+	json_decref(v);
+	v = json(x, view_sites);
+	row = json_array_get(v, 0);
 	assert_int_equal(number(row, "created_last_minute"), 100);
 	assert_true(json_is_true(json_object_get(row, "last_minute_at_least")));
 	assert_true(json_is_false(json_object_get(row, "oldest_age_at_least")));
@@ -431,9 +502,11 @@ int main(void)
 		TEST(test_latency),
 		TEST(test_stays),
 		TEST(test_top),
+		TEST(test_top_cpu),
 		TEST(test_flame),
 		TEST(test_trace),
 		cmocka_unit_test_setup_teardown(test_range_dropped, setup_dropped, teardown),
+		cmocka_unit_test_setup_teardown(test_range_unseen, setup_dropped, teardown),
 		cmocka_unit_test_setup_teardown(test_dropped, setup_dropped, teardown),
 		cmocka_unit_test(test_range_trimmed),
 	};

@@ -204,6 +204,83 @@ static void test_torn_run_queue(void **state)
 	assert_non_null(strstr(text, "\"runqsize\":null,"));
 }
 
+static bool many;
+
+static int cut_ms(void *ctx, unsigned proc, struct runtime_seen **ret)
+{
+	struct runtime_seen *s = calloc(1, sizeof(*s) + sizeof(struct runtime_m));
+
+	assert_non_null(s);
+	s->has_sched = s->has_ms = s->cut = true;
+	s->many = many;
+	s->threads = 20007;
+	s->n_ms = 1;
+	s->ms_at = sizeof(*s);
+	*ret = s;
+	return 0;
+}
+
+/* A list of threads that is cut says why, and how much of it is there. */
+static void test_cut_threads(void **state)
+{
+	struct fixture *x = *state;
+
+	x->live.runtime = cut_ms;
+	many = true;
+	assert_non_null(strstr(render(x, view_sched_procs, 0, VIEW_TEXT),
+			       "\n  ... cut: the newest 1 of 20007 threads\n"));
+	many = false;
+	assert_non_null(strstr(render(x, view_sched_procs, 0, VIEW_TEXT),
+			       "\n  ... cut: the list of threads changed while it was read\n"));
+}
+
+static struct live_probes attached;
+
+static void probes(void *ctx, unsigned proc, struct live_probes *ret)
+{
+	*ret = attached;
+}
+
+/* What happened while no probe was in is in no count, also once they are back; and a pause is as of
+ * its beginning, not of when memory was read before. */
+static void test_without_probes(void **state)
+{
+	struct fixture *x = *state;
+	const char *text;
+
+	x->live.probes = probes;
+	attached = (struct live_probes){.level = PROBES_FULL, .off_ns = 6600 * MS, .why = ""};
+	text = render(x, view_health, 0, VIEW_TEXT);
+	starts_with(text, "verdict good: nothing lost, within the limits");
+	has_line(text, "limit no probe was attached for 6.6s in all: of that time there are no "
+		       "events");
+	attached = (struct live_probes){.level = PROBES_FULL,
+					.off = 1,
+					.paused = true,
+					.why = "paused (control/pause)",
+					.as_of_ns = T0,
+					.since_ns = T0 + 90 * MS};
+	has_line(render(x, view_health, 0, VIEW_TEXT),
+		 "goroutines_as nobody, nor is memory read: no probe for events is attached, "
+		 "paused (control/pause); as of 10.0ms before it ended");
+	attached.paused = false;
+	assert_non_null(strstr(render(x, view_health, 0, VIEW_TEXT),
+			       "; as of 100ms before it ended, nothing is known of the time"));
+	x->live.probes = NULL;
+}
+
+/* Nobody measures the tracing of a session that is looked at: no figure is none. */
+static void test_unmeasured(void **state)
+{
+	struct fixture *x = *state;
+
+	assert_non_null(
+		strstr(render(x, view_metrics, 0, VIEW_TEXT), "\nxgotopfs_overhead_ratio "));
+	x->v.meter = NULL;
+	assert_null(strstr(render(x, view_metrics, 0, VIEW_TEXT), "\nxgotopfs_overhead_ratio "));
+	assert_null(strstr(render(x, view_metrics, 0, VIEW_TEXT), "\nxgotopfs_trap_seconds "));
+}
+
 static struct audit found; /* what the audit below says */
 
 static void audit(void *ctx, unsigned proc, struct audit *ret)
@@ -389,8 +466,9 @@ int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		TEST(test_stats),          TEST(test_health), TEST(test_runtime_known),
-		TEST(test_torn_run_queue), TEST(test_audit),  TEST(test_recording),
+		TEST(test_stats),          TEST(test_health),         TEST(test_runtime_known),
+		TEST(test_torn_run_queue), TEST(test_audit),          TEST(test_recording),
+		TEST(test_cut_threads),    TEST(test_without_probes), TEST(test_unmeasured),
 		TEST(test_metrics),
 	};
 

@@ -200,12 +200,23 @@ static unsigned data_warnings(struct emit *e, const struct facts *x)
 	return n + recording_warnings(e, x);
 }
 
+/* For how long nobody saw events, where no other limit says that. */
+static uint64_t without_probes_ns(const struct facts *x)
+{
+	if (x->v->replay)
+		return x->recording.probes_off_ns;
+	return x->have_probes && !x->paused && !from_memory(x) && !view_in_windows(x->v)
+		       ? x->probes.off_ns
+		       : 0;
+}
+
 /* What the reader should know; nothing is wrong. What this release of Go hides is no part of it: it
  * is so of every program, and stands in not_covered. */
 static unsigned limits(struct emit *e, const struct facts *x)
 {
 	cleanup_buf_ struct buf rates = BUF_INIT, line = BUF_INIT, off = BUF_INIT, set = BUF_INIT;
 	cleanup_buf_ struct buf ended = BUF_INIT;
+	uint64_t off_ns = without_probes_ns(x);
 	unsigned n = 0;
 
 	if (x->info.state == PROC_EXITED) {
@@ -233,9 +244,9 @@ static unsigned limits(struct emit *e, const struct facts *x)
 		      x->recording.sample);
 		n++;
 	}
-	if (x->v->replay && x->recording.probes_off_ns) {
-		emit_duration(&off, x->recording.probes_off_ns);
-		limit(e, "no probe was attached for %s of it: of that time there are no events",
+	if (off_ns) {
+		emit_duration(&off, off_ns);
+		limit(e, "no probe was attached for %s in all: of that time there are no events",
 		      off.data ? off.data : "a part");
 		n++;
 	}

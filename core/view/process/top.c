@@ -17,6 +17,7 @@
 #include "core/view/groups.h"
 #include "core/view/probes.h"
 #include "core/view/process/hits.h"
+#include "core/view/process/process.h"
 #include "core/view/profiles/allocs.h"
 #include "core/view/query.h"
 #include "core/view/second.h"
@@ -277,6 +278,12 @@ static double percent(const struct look *l, const struct row *row, unsigned stat
 	return l->states ? per_second(l, row->ns[state]) * 100 / NS_PER_SEC : NAN;
 }
 
+/* Of what events tell: while none is seen, that is not known. */
+static double rate(const struct look *l, uint64_t n)
+{
+	return l->seen ? per_second(l, n) : NAN;
+}
+
 static double cpu_percent(const struct look *l, const struct row *row)
 {
 	return l->cpu ? per_second(l, row->cpu_ns) * 100 / NS_PER_SEC : NAN;
@@ -287,10 +294,10 @@ static void emit_rates(struct emit *e, const struct look *l, const struct row *r
 	emit_double(e, "running_percent", percent(l, row, GSTATE_RUNNING), 1);
 	emit_double(e, "runnable_percent", percent(l, row, GSTATE_RUNNABLE), 1);
 	emit_double(e, "cpu_percent", cpu_percent(l, row), 1);
-	emit_double(e, "events_per_second", per_second(l, row->events), 0);
-	emit_double(e, "allocations_per_second", per_second(l, row->allocations), 0);
-	emit_double(e, "alloc_bytes_per_second", per_second(l, row->alloc_bytes), 0);
-	emit_double(e, "hits_per_second", per_second(l, row->hits), 0);
+	emit_double(e, "events_per_second", rate(l, row->events), 0);
+	emit_double(e, "allocations_per_second", rate(l, row->allocations), 0);
+	emit_double(e, "alloc_bytes_per_second", rate(l, row->alloc_bytes), 0);
+	emit_double(e, "hits_per_second", rate(l, row->hits), 0);
 }
 
 static int as_json(const struct look *l, const struct model_totals *t, const struct top *top,
@@ -331,26 +338,23 @@ static int as_json(const struct look *l, const struct model_totals *t, const str
 	return err ? err : emit_end(&e);
 }
 
-static void text_percent(const struct look *l, const struct row *row, unsigned state,
-			 struct buf *out)
+static void text_number(double value, int width, int digits, struct buf *out)
 {
-	if (l->states)
-		buf_addf(out, " %6.1f", percent(l, row, state));
+	if (isnan(value))
+		buf_addf(out, " %*s", width, "?");
 	else
-		buf_adds(out, "      ?");
+		buf_addf(out, " %*.*f", width, digits, value);
 }
 
 static void text_rates(const struct look *l, const struct row *row, struct buf *out)
 {
-	text_percent(l, row, GSTATE_RUNNING, out);
-	text_percent(l, row, GSTATE_RUNNABLE, out);
-	if (l->cpu)
-		buf_addf(out, " %6.1f", cpu_percent(l, row));
-	else
-		buf_adds(out, "      ?");
-	buf_addf(out, " %9.0f %9.0f %12.0f %9.0f", per_second(l, row->events),
-		 per_second(l, row->allocations), per_second(l, row->alloc_bytes),
-		 per_second(l, row->hits));
+	text_number(percent(l, row, GSTATE_RUNNING), 6, 1, out);
+	text_number(percent(l, row, GSTATE_RUNNABLE), 6, 1, out);
+	text_number(cpu_percent(l, row), 6, 1, out);
+	text_number(rate(l, row->events), 9, 0, out);
+	text_number(rate(l, row->allocations), 9, 0, out);
+	text_number(rate(l, row->alloc_bytes), 12, 0, out);
+	text_number(rate(l, row->hits), 9, 0, out);
 }
 
 static void text_head(const struct look *l, const struct model_totals *t,
@@ -370,7 +374,11 @@ static void text_head(const struct look *l, const struct model_totals *t,
 		buf_addf(out, ", %llu unknown", (unsigned long long)t->live_unknown);
 	if (view_unread(l->v, l->proc))
 		buf_adds(out, " (" VIEW_UNREAD ")");
-	buf_addf(out, "; %zu ran, could run or did something\n", l->rows.n);
+	if (l->seen || l->rows.n)
+		buf_addf(out, "; %s%zu ran, could run or did something\n",
+			 l->seen ? "" : "at least ", l->rows.n);
+	else
+		buf_addc(out, '\n');
 	buf_adds(out, "Allocations: ");
 	view_note_events_only(l->v, l->proc, out);
 	buf_addc(out, '\n');
@@ -423,7 +431,7 @@ static int add_cpu(struct look *l)
 	int err;
 
 	l->cpu = samples_on(samples, SAMPLE_CPU, l->to_ns);
-	err = samples_recent(samples, l->proc, SAMPLE_CPU, l->from_ns, UINT64_MAX, &stacks, &n,
+	err = samples_recent(samples, l->proc, SAMPLE_CPU, l->from_ns, l->to_ns, &stacks, &n,
 			     &first_ns);
 	for (size_t i = 0; !err && i < n; i++) {
 		struct row *row;
@@ -439,11 +447,17 @@ static int add_cpu(struct look *l)
 	return err;
 }
 
-static bool sees_events(const struct view *v, unsigned proc)
+/* Is anything told now? Of the time before the probes came nothing is known, and no rate is of it;
+ * but where they come and go many times a second. */
+static bool sees_events(const struct view *v, unsigned proc, uint64_t *from_ns, uint64_t to_ns)
 {
 	struct live_probes p;
 
-	return !view_probes(v, proc, &p) || !p.off;
+	if (!view_probes(v, proc, &p))
+		return true;
+	if (!p.off && !view_in_windows(v))
+		*from_ns = MAX(*from_ns, MIN(p.since_ns, to_ns));
+	return !p.off;
 }
 
 static int measure(struct look *l, const struct proc_info *info, uint64_t ns)
@@ -452,10 +466,10 @@ static int measure(struct look *l, const struct proc_info *info, uint64_t ns)
 	int err;
 
 	l->sampled = view_rates(l->v, rates);
-	l->seen = sees_events(l->v, l->proc);
-	l->states = l->seen && (!l->sampled || rates_tell_all_states(rates));
 	l->to_ns = view_now(l->v, l->proc);
 	l->from_ns = MAX(l->to_ns - MIN(l->to_ns, ns), MIN(info->attached_ns, l->to_ns));
+	l->seen = sees_events(l->v, l->proc, &l->from_ns, l->to_ns);
+	l->states = l->seen && (!l->sampled || rates_tell_all_states(rates));
 	find_first(l);
 	err = add_events(l);
 	if (!err)

@@ -9,6 +9,7 @@
 #include "core/model/functions.h"
 #include "core/view/groups.h"
 #include "core/view/growth.h"
+#include "core/view/probes.h"
 #include "core/view/view_internal.h"
 
 #define RECENT_NS  (60 * NS_PER_SEC)
@@ -40,6 +41,7 @@ struct sites {
 	struct groups rows;
 	uint64_t exited_dropped;
 	bool recent_dropped; /* one of those ended in the last minute */
+	bool recent_known;   /* probes were in, all of the last minute */
 };
 
 static void count_reason(struct site_row *row, uint32_t id)
@@ -98,6 +100,16 @@ static void add_goroutine(struct site_row *row, const struct goroutine *g, uint6
 	}
 }
 
+/* Memory tells of who is there, not of who was made and ended meanwhile. */
+static bool counts_recent(const struct view *v, unsigned proc, uint64_t now)
+{
+	struct live_probes p;
+
+	if (!view_probes(v, proc, &p) || (!p.off && !p.off_ns))
+		return true;
+	return !p.off && view_since(now, p.since_ns) >= RECENT_NS;
+}
+
 static int gather(const struct view *v, unsigned proc, struct sites *l)
 {
 	struct model_which all = {.exited = true};
@@ -118,6 +130,7 @@ static int gather(const struct view *v, unsigned proc, struct sites *l)
 	model_totals(v->model, (int)proc, &t);
 	l->exited_dropped = t.exited_dropped;
 	l->recent_dropped = t.exited_dropped && view_since(now, t.exited_dropped_ns) < RECENT_NS;
+	l->recent_known = counts_recent(v, proc, now);
 	return err;
 }
 
@@ -184,6 +197,14 @@ static const char *function_of(const struct site_row *row, const struct names *n
 	return names_string(names, (uint32_t)row->key);
 }
 
+static void json_recent(const struct sites *l, const char *key, uint64_t n, struct buf *out)
+{
+	if (l->recent_known)
+		json_ku(out, key, n);
+	else
+		view_json_text(key, NULL, out);
+}
+
 static void json_row(const struct sites *l, const struct site_row *row, const struct names *names,
 		     struct buf *out)
 {
@@ -197,8 +218,8 @@ static void json_row(const struct sites *l, const struct site_row *row, const st
 	json_ku(out, "live", row->live);
 	json_ku(out, "waiting", row->waiting);
 	json_ku(out, "exited_retained", row->exited);
-	json_ku(out, "created_last_minute", row->created_recently);
-	json_ku(out, "exited_last_minute", row->exited_recently);
+	json_recent(l, "created_last_minute", row->created_recently, out);
+	json_recent(l, "exited_last_minute", row->exited_recently, out);
 	json_ku(out, "oldest_age_ns", row->oldest_ns);
 	view_json_text("wait_reason", most->n ? names_string(names, most->id) : NULL, out);
 	json_ku(out, "wait_reason_count", most->n);
@@ -228,8 +249,8 @@ static void text_row(struct emit *e, const struct sites *l, const struct site_ro
 	emit_row(e);
 	emit_u64(e, NULL, row->live);
 	emit_u64(e, NULL, row->waiting);
-	emit_u64(e, NULL, row->created_recently);
-	emit_u64(e, NULL, row->exited_recently);
+	view_emit_known(e, NULL, l->recent_known, row->created_recently);
+	view_emit_known(e, NULL, l->recent_known, row->exited_recently);
 	emit_u64(e, NULL, row->exited);
 	emit_u64(e, NULL, row->oldest_ns);
 	if (most->n)

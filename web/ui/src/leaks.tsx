@@ -16,8 +16,8 @@ interface SiteRow {
 	live: number;
 	waiting: number;
 	exited_retained: number;
-	created_last_minute: number;
-	exited_last_minute: number;
+	created_last_minute: number | null; // null: no probe was in, all of it
+	exited_last_minute: number | null;
 	oldest_age_ns: number;
 	oldest_age_at_least: boolean; // one was there before tracing
 	last_minute_at_least: boolean; // some that ended are no longer kept
@@ -128,8 +128,8 @@ function Proven() {
 const COLUMNS: [string, string, (r: SiteRow) => number | string][] = [
 	['Start function', '', (r) => r.function ?? ''],
 	['Live', 'num', (r) => r.live],
-	['Growth/min', 'num', (r) => r.created_last_minute - r.exited_last_minute],
-	['Made/min', 'num', (r) => r.created_last_minute],
+	['Growth/min', 'num', (r) => (r.created_last_minute ?? 0) - (r.exited_last_minute ?? 0)],
+	['Made/min', 'num', (r) => r.created_last_minute ?? 0],
 	['Oldest', 'num', (r) => r.oldest_age_ns],
 	['Waiting', 'num', (r) => r.waiting],
 	['Mostly for', '', (r) => r.wait_reason ?? ''],
@@ -137,6 +137,14 @@ const COLUMNS: [string, string, (r: SiteRow) => number | string][] = [
 	['Made at', '', (r) => r.site ?? ''],
 	['Look at', '', (r) => r.sample[0] ?? 0],
 ];
+
+// How many more there are, and how many were made; memory alone does not tell.
+function LastMinute({ r }: { r: SiteRow }) {
+	const { created_last_minute: made, exited_last_minute: ended } = r;
+	if (made === null || ended === null) return <><td class="num">–</td><td class="num">–</td></>;
+	return <><td class="num">{r.last_minute_at_least ? '≤ ' : ''}{signed(made - ended)}</td>
+		<td class="num">{r.last_minute_at_least ? '≥ ' : ''}{exact(made)}</td></>;
+}
 
 export function Leaks() {
 	const { value: rows, problem } = usePolled(() => getJson<SiteRow[]>(at(app.source.get(), 'sites')), 2000, []);
@@ -165,8 +173,7 @@ export function Leaks() {
 						}}>{r.function ? brief(r.function) : '(unknown)'}</button>
 							{r.site ? <div class="small made-at">made at {brief(r.site)}</div> : null}</td>
 						<td class="num"><b>{exact(r.live)}</b></td>
-						<td class="num">{r.last_minute_at_least ? '≤ ' : ''}{signed(r.created_last_minute - r.exited_last_minute)}</td>
-						<td class="num">{r.last_minute_at_least ? '≥ ' : ''}{exact(r.created_last_minute)}</td>
+						<LastMinute r={r} />
 						<td class="num">{r.live ? `${r.oldest_age_at_least ? '≥ ' : ''}${duration(r.oldest_age_ns)}` : '–'}</td><td class="num">{exact(r.waiting)}</td>
 						<td>{r.wait_reason}{r.wait_reason_count && r.wait_reason_count < r.waiting ? <span class="muted"> {r.wait_reason_count}</span> : null}</td>
 						<td class="num">{bytes(r.alloc_bytes)}</td>
