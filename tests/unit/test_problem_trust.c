@@ -140,6 +140,40 @@ static void test_one_figure(void **state)
 	pyramid_free(x->v.pyramid);
 }
 
+static void live_by_tick(struct fixture *x, unsigned n)
+{
+	buf_reset(&x->out);
+	view_tick(&x->v, &x->out);
+	has_count(&x->out, "live", n);
+	buf_reset(&x->out);
+	view_overview(&x->v, VIEW_ALL_PROCS, &x->out);
+	has_count(&x->out, "live_total", n);
+}
+
+/* Nobody lives in a process that has ended, beside one that runs. */
+static void test_live_of_all(void **state)
+{
+	struct fixture *x = *state;
+	struct proc_info other = {.pid = 4712, .state = PROC_RUNNING, .attached_ns = BEGAN};
+	struct event ev = {.type = EVENT_NEWOBJECT, .goid = 1, .size = 8, .time_ns = BEGAN};
+
+	allocate(x, 1);
+	assert_int_equal(pyramid_new(1 << 20, &x->v.pyramid), 0);
+	assert_int_equal(meter_new(&x->meter), 0);
+	x->v.meter = x->meter;
+	assert_int_equal(model_proc_add(x->m, &other), 1);
+	ev.proc = 1;
+	for (ev.goid = 1; ev.goid <= 3; ev.goid++)
+		model_apply(x->m, &ev, 1);
+	live_by_tick(x, 4);
+	model_proc_exited(x->m, 1, BEGAN + S);
+	live_by_tick(x, 1);
+	/* All as it was. */
+	model_proc_exited(x->m, 0, BEGAN + S);
+	live_by_tick(x, 4);
+	pyramid_free(x->v.pyramid);
+}
+
 int main(void)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, end)
@@ -147,6 +181,7 @@ int main(void)
 		TEST(test_fields),
 		TEST(test_bytes_are_no_events),
 		TEST(test_one_figure),
+		TEST(test_live_of_all),
 	};
 
 	return cmocka_run_group_tests_name("problem_trust", tests, NULL, NULL);

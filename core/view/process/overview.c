@@ -125,14 +125,50 @@ static uint64_t first_time(const struct view *v, const struct pyramid_info *info
 	return first;
 }
 
+static void drop_live(struct model_totals *from, const struct model_totals *t)
+{
+	for (unsigned i = 0; i < GSTATES; i++)
+		from->live[i] = sub_u64(from->live[i], t->live[i]);
+	from->live_unknown = sub_u64(from->live_unknown, t->live_unknown);
+	from->live_total = sub_u64(from->live_total, t->live_total);
+}
+
+/* One that has ended stays as it was, and so does the picture once all have: but nobody lives in it
+ * beside those that run. */
+static void all_totals(const struct view *v, struct model_totals *ret)
+{
+	unsigned n = model_procs(v->model);
+	struct model_totals ended = {0}, t;
+	struct proc_info info;
+	bool runs = false;
+
+	model_totals(v->model, -1, ret);
+	for (unsigned i = 0; i < n && n > 1; i++) {
+		if (model_proc(v->model, i, &info))
+			continue;
+		runs |= info.state == PROC_RUNNING;
+		if (info.state == PROC_RUNNING)
+			continue;
+		model_totals(v->model, (int)i, &t);
+		for (unsigned k = 0; k < GSTATES; k++)
+			ended.live[k] += t.live[k];
+		ended.live_unknown += t.live_unknown;
+		ended.live_total += t.live_total;
+	}
+	if (runs)
+		drop_live(ret, &ended);
+}
+
 void view_overview(const struct view *v, unsigned proc, struct buf *out)
 {
 	struct model_totals all, t;
 	struct pyramid_info info;
 
 	pyramid_info(v->pyramid, &info);
-	model_totals(v->model, -1, &all);
-	model_totals(v->model, proc == VIEW_ALL_PROCS ? -1 : (int)proc, &t);
+	all_totals(v, &all);
+	t = all;
+	if (proc != VIEW_ALL_PROCS)
+		model_totals(v->model, (int)proc, &t);
 	json_ku(out, "first_ns", first_time(v, &info));
 	json_ku(out, "root", view_root(v));
 	json_ku(out, "now_ns", view_now(v, proc));
@@ -165,7 +201,7 @@ void view_tick(const struct view *v, struct buf *out)
 	struct meter_sample s;
 
 	losses_count(v, &losses);
-	model_totals(v->model, -1, &t);
+	all_totals(v, &t);
 	meter_last(v->meter, &s);
 	json_ku(out, "now", view_now(v, VIEW_ALL_PROCS));
 	json_ku(out, "last_event_ns", t.last_event_ns);

@@ -360,6 +360,8 @@ static void text_rates(const struct look *l, const struct row *row, struct buf *
 static void text_head(const struct look *l, const struct model_totals *t,
 		      const struct proc_info *info, struct buf *out)
 {
+	char sample[RECORDING_SAMPLE_MAX];
+
 	buf_addf(out, "top - pid %d, ", (int)info->pid);
 	text_line(out, info->binary_path);
 	buf_addf(out, ", the last %.3f s%s\n", seconds(l),
@@ -382,6 +384,11 @@ static void text_head(const struct look *l, const struct model_totals *t,
 	buf_adds(out, "Allocations: ");
 	view_note_events_only(l->v, l->proc, out);
 	buf_addc(out, '\n');
+	if (l->sampled) {
+		view_sample(l->v, sample, sizeof(sample));
+		buf_addf(out, "Sampled (%s): rates are of the events that were chosen.\n",
+			 *sample ? sample : "nothing");
+	}
 	if (!l->states)
 		buf_addf(out, "Changes of state are %s: who ran how long is not known.\n",
 			 l->seen ? "sampled" : "not seen just now");
