@@ -245,11 +245,8 @@ static inline unsigned shard_of(const struct model *m, unsigned proc, uint64_t g
 {
 	if (m->n_shards == 1)
 		return 0;
-	/* Neighbours evenly, and not by what the table's index uses: the upper 24 bits, scaled. Who
-	 * chooses numbers for one shard gets no more than that they are all in one. */
-	return (unsigned)(((goid ^ (uint64_t)proc << 48) * 0x9e3779b97f4a7c15ull >> 40) *
-				  m->n_shards >>
-			  24);
+	/* The upper 24 bits, which the table's index does not use, scaled to the shards. */
+	return (unsigned)((hash_goroutine(proc, goid) >> 40) * m->n_shards >> 24);
 }
 
 static inline struct record *shard_record(const struct shard *s, uint32_t number)
