@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "app/exit_status.h"
+#include "app/memory_room.h"
 #include "core/target/go_file.h"
 #include "core/target/process.h"
 #include "app/run.h"
@@ -95,10 +96,38 @@ static int make_traced(struct run *r)
 	return traced_new(&tc, move_ptr(r->target), &r->traced);
 }
 
+#define EVENT_BYTES 45          /* a retained event: core/model/packed.h */
+#define BASE_BYTES  (70u << 20) /* all else, where events come as fast as they may */
+#define BARE_BYTES  (16u << 20) /* without BPF */
+
+/* What it may come to, as measured; a recording and the web server take more. */
+static uint64_t takes_up_to(const struct config *c)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+
+	if (config_without_bpf(c))
+		return BARE_BYTES;
+	return MIN(c->readers, (uint64_t)MAX(cpus, 1)) * c->ring_size + c->retain * EVENT_BYTES +
+	       BASE_BYTES;
+}
+
+/* The kernel would say nothing before it kills us. */
+static void warn_of_room(const struct config *c)
+{
+	uint64_t room = memory_room("/proc/self/cgroup", "/sys/fs/cgroup");
+
+	if (room < takes_up_to(c))
+		log_warn("the control group that this runs in has %llu MiB of memory left, and it "
+			 "may take %llu: then the kernel kills it, or what else is there "
+			 "(less: -ring-size, -retain, -probes none)",
+			 (unsigned long long)room >> 20, (unsigned long long)takes_up_to(c) >> 20);
+}
+
 static int start(struct run *r)
 {
 	int err;
 
+	warn_of_room(r->config);
 	loop_starting(r->loop, "reading the program's functions");
 	err = open_target(r);
 	if (!err)
