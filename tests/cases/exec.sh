@@ -77,7 +77,7 @@ ended 137
 # With a mount point the tree stays when the command ends, and its status is still ours.
 mkdir -p "$MNT"
 start_xgotopfs "$MNT" -- "$T/prog" 9
-wait_for "$PATIENCE" says "exited with status 9; everything stays" || fail "no word of the end: $(cat "$LOG")"
+wait_for "$PATIENCE" says "exited with exit status 9; everything stays" || fail "no word of the end: $(cat "$LOG")"
 wait_for 5 grep -q 'newobject type=main.Early' "$MNT/events" || fail "its events are not in the tree"
 expect "its state" "$(sed -n 's/^state //p' "$MNT/stats")" exited
 kill -INT "$XPID"
