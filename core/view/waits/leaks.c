@@ -8,7 +8,6 @@
 #include <string.h>
 #include <time.h>
 
-#include "core/base/hash.h"
 #include "core/base/json.h"
 #include "core/base/text.h"
 #include "core/memory/leak_report.h"
@@ -133,7 +132,7 @@ static uint64_t key_of(struct leaks *l, const struct leak_group *group)
 		look_up(l, m);
 		key = mix(mix(key, l->g.start_func_id), l->g.created_site_id);
 		key = mix(key, l->g.reason_id);
-		key = mix(key, hash_bytes(iterator_of(l, m), strlen(iterator_of(l, m)), 0));
+		key = mix(key, waiter(l, m)->runs); /* of one text, one: reading_text() */
 	}
 	return key;
 }
